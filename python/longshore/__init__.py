@@ -1,0 +1,1 @@
+"""Longshore: a self-hosted DICOM service (DICOMweb, PS3.18)."""

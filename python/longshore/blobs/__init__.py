@@ -1,0 +1,1 @@
+"""Named bytes in storage. Knows no HTTP, no index, no DICOM."""

@@ -1,0 +1,92 @@
+"""What every blob backend does. One contract suite, `tests/blobs/`, runs on each of them."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from typing_extensions import Buffer
+
+from longshore.extent import Extent
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFacts:
+    """One blob as a listing has it."""
+
+    name: str
+    length: int
+    modified_at: datetime
+
+
+class BlobWriter(Protocol):
+    """A blob in the making: invisible until `commit` returns."""
+
+    async def write(self, buffers: Sequence[Buffer]) -> None:
+        """Appends n buffers behind the head. Returns when more may be written (backpressure)."""
+        ...
+
+    async def commit(self, *, head: bytes, tail: bytes) -> None:
+        """Puts `head` in the room reserved for it, appends `tail`, and makes the blob durable.
+
+        Args:
+            head: Exactly the `head_length` bytes that were reserved.
+        """
+        ...
+
+    async def abort(self) -> None:
+        """Removes what was written. Does nothing after a commit; may be called twice."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Immutable bytes by name and range.
+
+    Names are relative paths of `[a-z0-9._/-]`, without empty, `.` or `..` steps.
+    Every method raises `Unavailable` when the storage does not answer, is full or read-only.
+    """
+
+    async def put(self, name: str, buffers: Sequence[Buffer]) -> None:
+        """Stores n buffers as one blob. Durable, folder entry included, when it returns.
+
+        Raises:
+            Conflict: The name is taken.
+        """
+        ...
+
+    async def open_writer(self, name: str, *, head_length: int) -> BlobWriter:
+        """Begins a blob whose length is not known yet; `head_length` bytes are written last."""
+        ...
+
+    async def read(self, extent: Extent) -> bytes:
+        """Returns exactly the extent's bytes.
+
+        Raises:
+            BlobNotFound: No such blob.
+            Unavailable: The blob is shorter than the extent.
+        """
+        ...
+
+    def stream(self, extent: Extent, *, chunk_bytes: int) -> AsyncIterator[bytes]:
+        """Yields the extent's bytes in chunks of at most `chunk_bytes`; errors as `read`."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Removes a blob; a missing one is no error."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[BlobFacts]:
+        """Yields every committed blob whose name begins with `prefix`, in no set order."""
+        ...
+
+    async def sweep_unfinished(self, *, age_s_min: float) -> int:
+        """Removes writes that never finished and are older; returns how many."""
+        ...
+
+    async def check(self) -> None:
+        """Raises `Unavailable` unless the storage can be written to now."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections and threads."""
+        ...

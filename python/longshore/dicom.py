@@ -1,0 +1,19 @@
+"""DICOM values that every layer may use. The only door to the extension's types."""
+
+from longshore._native import Attribute, Instance, PackEntry, Refusal, attributes
+
+__all__ = [
+    "ATTRIBUTES",
+    "DEFAULT_PARTITION_KEY",
+    "DEFAULT_PARTITION_NAME",
+    "Attribute",
+    "Instance",
+    "PackEntry",
+    "Refusal",
+]
+
+ATTRIBUTES: tuple[Attribute, ...] = tuple(attributes())
+"""THE table of searchable attributes, as `rust/core/src/attributes.rs` declares it."""
+
+DEFAULT_PARTITION_KEY = 1
+DEFAULT_PARTITION_NAME = "Microsoft.Default"

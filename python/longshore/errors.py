@@ -1,0 +1,41 @@
+"""What can go wrong, as every layer may raise it.
+
+Texts say what to do and never hold an attribute value; UIDs are fine. `dicomweb/errors.py` maps
+each class to its HTTP status, in one table.
+"""
+
+
+class LongshoreError(Exception):
+    """The base of all errors that carry a text meant for the user."""
+
+
+class InvalidRequest(LongshoreError):
+    """The request cannot be understood. Correct it before sending it again."""
+
+
+class NotFound(LongshoreError):
+    """No such study, series, instance, frame or partition."""
+
+
+class NotAcceptable(LongshoreError):
+    """None of the representations asked for can be served."""
+
+
+class Conflict(LongshoreError):
+    """The request contradicts what is stored."""
+
+
+class TooLarge(LongshoreError):
+    """A named limit was passed; the text gives the limit with its unit."""
+
+
+class UnsupportedMediaType(LongshoreError):
+    """The request's content type, or a part's, is not one that can be stored."""
+
+
+class Unavailable(LongshoreError):
+    """The service cannot do this now. Nothing was stored; send the request again later."""
+
+
+class BlobNotFound(LongshoreError):
+    """No blob of that name. After a delete or a compaction: locate again."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL index. Knows no HTTP and no blobs."""

@@ -1,0 +1,1 @@
+"""What happens, in which order. Knows no HTTP, no SQL text, no Azure."""
