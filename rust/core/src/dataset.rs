@@ -193,16 +193,23 @@ impl Walker {
         })
     }
 
-    /// Closes the items and sequences of defined length that end here.
+    /// Closes the items and sequences of defined length that end here, and what is open in them:
+    /// writers exist that leave out the delimiter at such a place.
     fn close_levels(&mut self, visitor: &mut impl Visitor) -> Result<(), PartError> {
-        while let Some(level) = self.levels.last() {
-            let (Level::Sequence { end, .. } | Level::Item { end }) = level;
-            match end {
-                Some(end) if *end == self.position => self.pop(visitor)?,
-                Some(end) if *end < self.position => {
-                    return Err(PartError::Overrun { offset: *end });
+        while let Some(end) = self.bound() {
+            if end > self.position {
+                break;
+            }
+            if end < self.position {
+                return Err(PartError::Overrun { offset: end });
+            }
+            while let Some(Level::Sequence { end, .. } | Level::Item { end }) =
+                self.levels.last().copied()
+            {
+                self.pop(visitor)?;
+                if end.is_some() {
+                    break;
                 }
-                _ => break,
             }
         }
         Ok(())
@@ -220,14 +227,10 @@ impl Walker {
     }
 
     /// Where the innermost thing of defined length ends.
-    fn bound(&self) -> u64 {
-        self.levels
-            .iter()
-            .rev()
-            .find_map(|level| match level {
-                Level::Sequence { end, .. } | Level::Item { end } => *end,
-            })
-            .unwrap_or(u64::MAX)
+    fn bound(&self) -> Option<u64> {
+        self.levels.iter().rev().find_map(|level| match level {
+            Level::Sequence { end, .. } | Level::Item { end } => *end,
+        })
     }
 
     fn end_of(&self, header: u64, length: u32) -> Result<u64, PartError> {
@@ -235,7 +238,7 @@ impl Walker {
             .position
             .saturating_add(header)
             .saturating_add(u64::from(length));
-        if end > self.bound() {
+        if self.bound().is_some_and(|bound| end > bound) {
             return Err(PartError::Overrun {
                 offset: self.position,
             });
@@ -266,11 +269,14 @@ impl Walker {
             }
             _ => {}
         }
-        self.element_count = self.element_count.saturating_add(1);
-        if self.element_count > ELEMENT_COUNT_MAX {
+        if self.element_count >= ELEMENT_COUNT_MAX {
             return Err(PartError::TooManyElements);
         }
-        self.begin(&header, visitor)
+        let step = self.begin(&header, bytes, visitor)?;
+        if !matches!(step, Step::Need(_)) {
+            self.element_count = self.element_count.saturating_add(1);
+        }
+        Ok(step)
     }
 
     /// What may stand directly in a sequence: an item, or the sequence's delimiter.
@@ -294,7 +300,12 @@ impl Walker {
         Ok(Step::Consumed(header.bytes))
     }
 
-    fn begin(&mut self, header: &Header, visitor: &mut impl Visitor) -> Result<Step, PartError> {
+    fn begin(
+        &mut self,
+        header: &Header,
+        bytes: &[u8],
+        visitor: &mut impl Visitor,
+    ) -> Result<Step, PartError> {
         let is_undefined = header.length == UNDEFINED_LENGTH;
         let mut vr = header.vr;
         let mut encoding = self.encoding;
@@ -312,6 +323,16 @@ impl Walker {
                 });
             }
             vr = Vr::Sq;
+        }
+        let is_guess = header.is_implicit || header.vr != vr;
+        if vr == Vr::Sq && is_guess && !is_undefined && header.length >= 4 {
+            // The dictionary says sequence; some writers use the tag for something else.
+            let Some(first) = bytes.get(header.bytes..).and_then(<[u8]>::first_chunk::<4>) else {
+                return Ok(Step::Need(header.bytes.saturating_add(4)));
+            };
+            if !matches!(first, [0xFE, 0xFF, 0x00 | 0xDD, 0xE0]) {
+                vr = Vr::Un;
+            }
         }
         let element = Element {
             tag: header.tag,
@@ -492,7 +513,13 @@ impl Walker {
                     offset: self.position,
                 });
             }
-            // Writers exist that fall into Implicit VR for single elements.
+            // Writers exist that leave the VR blank.
+            None if v0 == b' ' && v1 == b' ' => {
+                let vr = dictionary::vr_of(tag, self.is_signed);
+                let length = u32::from(self.encoding.u16([l0, l1]));
+                return Ok(Some(Header { tag, vr, length, bytes: 8, is_implicit: true }));
+            }
+            // Others fall into Implicit VR for single elements.
             None => {
                 let vr = dictionary::vr_of(tag, self.is_signed);
                 return Ok(Some(Header {
