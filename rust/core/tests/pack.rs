@@ -1,4 +1,10 @@
 //! Packs are ZIP files, their directory tells everything, and stitched metadata is one gzip member.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that goes wrong shall panic"
+)]
 
 use std::io::Read as _;
 
@@ -116,13 +122,13 @@ fn any_stitch_of_segments_is_one_gzip_member() {
             stream.extend(at(&pack, plan.segment_offsets[*number], length));
         }
         stream.extend(tail);
-        let mut plain = String::new();
+        let mut text = String::new();
         // A decoder of one member: it must end with the stream.
         let mut decoder = GzDecoder::new(stream.as_slice());
-        decoder.read_to_string(&mut plain).unwrap();
+        decoder.read_to_string(&mut text).unwrap();
         assert!(decoder.into_inner().is_empty());
         let expected: Vec<String> = order.iter().map(|number| json(*number)).collect();
-        assert_eq!(plain, format!("[{}]", expected.join(",")));
+        assert_eq!(text, format!("[{}]", expected.join(",")));
     }
 }
 
