@@ -1,0 +1,65 @@
+"""All routes, and how paths are matched: any case, with or without a slash at the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from copy import copy
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from longshore.dicomweb.changes import change_routes
+from longshore.dicomweb.delete import delete_routes
+from longshore.dicomweb.edge import Edge
+from longshore.dicomweb.errors import text_response
+from longshore.dicomweb.health import health_routes
+from longshore.dicomweb.json_gzip import JsonGzip
+from longshore.dicomweb.retrieve import retrieve_routes
+from longshore.dicomweb.search import search_routes
+from longshore.dicomweb.store import store_routes
+from longshore.dicomweb.versions import VersionedRoutes
+
+
+def build_middleware() -> list[Middleware]:
+    """Returns the middleware for `Starlette(middleware=...)`, outermost first."""
+    return [Middleware(Edge), Middleware(JsonGzip)]
+
+
+def build_routes() -> list[BaseRoute]:
+    """Returns the routes for `Starlette(routes=...)`; they expect `app.state.origin`."""
+    versioned: list[Route] = [
+        *store_routes,
+        *search_routes,
+        *retrieve_routes,
+        *delete_routes,
+        *change_routes,
+        *_partition_routes,
+    ]
+    mount = Mount("/v{version:api_version}", app=VersionedRoutes(_tolerant(versioned)))
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.IGNORECASE)
+    return [*_tolerant(health_routes), mount]
+
+
+async def refuse_partition(_: Request) -> Response:
+    """Refuses every path of the partitions feature, which is not there yet."""
+    return text_response(400, "Data partitions feature is disabled.")
+
+
+_ANY_METHOD = ("GET", "POST", "PUT", "DELETE")
+_partition_routes = [
+    Route("/partitions", refuse_partition),
+    Route("/partitions/{rest:path}", refuse_partition, methods=_ANY_METHOD),
+]
+
+
+def _tolerant(routes: Sequence[Route]) -> list[Route]:
+    """Returns the routes with literal segments in any case and a trailing slash ignored."""
+    tolerant: list[Route] = []
+    for route in map(copy, routes):
+        pattern = route.path_regex.pattern.removesuffix("$")
+        route.path_regex = re.compile(f"{pattern}/?$", re.IGNORECASE)
+        tolerant.append(route)
+    return tolerant
