@@ -4,12 +4,11 @@ v1 pages by watermark: `offset` is the last one seen and `limit` a window of wat
 by row within a window of time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -19,14 +18,10 @@ from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.responses import relocated
 from longshore.dicomweb.versions import api_version
 from longshore.index import changes
+from longshore.index.changes import Change
+from longshore.index.locate import Located
 from longshore.services.retrieve import in_pack_order
 from longshore.services.retrieve_metadata import Metadata, read_metadata
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from longshore.index.changes import Change
-    from longshore.index.locate import Located
 
 
 @relocated

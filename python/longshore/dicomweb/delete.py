@@ -1,9 +1,6 @@
 """Delete (the model's extension to PS3.18): removes a study, a series or an instance."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -11,9 +8,6 @@ from longshore.dicomweb import urls
 from longshore.dicomweb.origin import origin_of
 from longshore.index.delete import delete
 from longshore.services.reclaim import record_dead
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 
 async def delete_instances(request: Request) -> Response:

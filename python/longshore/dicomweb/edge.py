@@ -25,7 +25,7 @@ _STANDARD_HEADERS = (
 _VERSIONS_HEADER = (b"api-supported-versions", SUPPORTED_VERSIONS.encode("ascii"))
 
 
-class ResponseCut(Exception):
+class ResponseCutError(Exception):
     """An answer broke off after its first byte; all that is left is to cut the connection."""
 
 
@@ -51,7 +51,7 @@ class Edge:
             # The text and the locals of an unexpected error may hold attribute values.
             _log.error("unexpected %s at %s", type(error).__qualname__, _places(error))
             if answer.is_started:
-                raise ResponseCut from None
+                raise ResponseCutError from None
             refusal = text_response(500, INTERNAL_ERROR_TEXT)
             await refusal(scope, receive, answer.send)
 

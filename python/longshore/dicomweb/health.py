@@ -1,20 +1,14 @@
 """Health: whether the database and the blob store answer now. Outside the versions, no login."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from longshore.dicomweb.origin import origin_of
 from longshore.errors import LongshoreError
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 CHECK_TIMEOUT_S = 5.0  # probes of orchestrators give up after a few seconds
 HEALTHY, UNHEALTHY = "Healthy", "Unhealthy"

@@ -110,14 +110,14 @@ def _all_or_nothing(text: str) -> list[MediaRange]:
 def _members(text: str) -> Iterator[list[str]]:
     """Yields each list member as its `;`-separated pieces; quoted delimiters delimit nothing."""
     pieces = [""]
-    for token in _TOKENS.findall(text):
-        if token == ",":
+    for piece in _TOKENS.findall(text):
+        if piece == ",":
             yield pieces
             pieces = [""]
-        elif token == ";":
+        elif piece == ";":
             pieces.append("")
         else:
-            pieces[-1] += token
+            pieces[-1] += piece
     yield pieces
 
 

@@ -70,6 +70,7 @@ def frames_form(
     """Chooses the form of frames (PS3.18 10.4.3.3.3).
 
     Args:
+        accepted: n ranges, best first; none means anything.
         transfer_syntax_uid: As it will be labelled, see `transfer_syntaxes.served_frame_syntax`.
         frame_count: Frames asked for; only one fits a single part.
 
@@ -125,6 +126,7 @@ def bulkdata_form(accepted: Sequence[MediaRange], *, media_type: str | None) -> 
     `transfer-syntax` is not looked at: the bytes are one value's, as stored.
 
     Args:
+        accepted: n ranges, best first; none means anything.
         media_type: What the value itself is, if its instance says so, such as application/pdf.
 
     Raises:

@@ -1,19 +1,14 @@
 """What the routes need of the origin server, in one value."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from starlette.requests import Request
+
+from longshore.blobs.store import BlobStore
 from longshore.dicom import DEFAULT_PARTITION_KEY
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from longshore.blobs.store import BlobStore
-    from longshore.index.database import Database
-    from longshore.index.search import SearchLimits
-    from longshore.services.store import Stores
+from longshore.index.database import Database
+from longshore.index.search import SearchLimits
+from longshore.services.store import Stores
 
 
 @dataclass(frozen=True, slots=True)

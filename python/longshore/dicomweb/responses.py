@@ -1,22 +1,15 @@
 """Answers of the Retrieve routes: streams that close what they opened, and conditions on ETags."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial, wraps
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from longshore.services.retrieve import relocating
-
-if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
-
-    from longshore.services.retrieve import Plan
+from longshore.services.retrieve import Plan, relocating
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,8 +37,7 @@ class _ByteStream(StreamingResponse):
 async def streamed(request: Request, plan: Plan, headers: Mapping[str, str]) -> Response:
     """Returns an answer whose first bytes have been read, or one without body for HEAD.
 
-    Args:
-        headers: Must hold `Content-Type`; `Content-Length` is added where it is known.
+    `headers` must hold `Content-Type`; `Content-Length` is added where it is known.
 
     Raises:
         BlobNotFound, Unavailable: The first read failed; nothing has been sent.
@@ -65,9 +57,8 @@ async def streamed(request: Request, plan: Plan, headers: Mapping[str, str]) -> 
 def not_modified(request: Request, tag: str, headers: Mapping[str, str]) -> Response | None:
     """Returns 304 if the user agent has this entity already, else None.
 
-    Args:
-        tag: The entity-tag without quotes; compared weakly (RFC 9110 13.1.2).
-        headers: What a 200 would say of the entity; 304 repeats it (RFC 9110 15.4.5).
+    `tag` comes without quotes and is compared weakly (RFC 9110 13.1.2). `headers` are what a 200
+    would say of the entity; 304 repeats them (RFC 9110 15.4.5).
     """
     condition = ",".join(request.headers.getlist("if-none-match")).strip()
     if not condition:

@@ -4,10 +4,10 @@ Studies, series and instances, their metadata, frames and bulkdata, in the store
 Every status is decided before the first byte.
 """
 
-from __future__ import annotations
+from collections.abc import Sequence
 
-from typing import TYPE_CHECKING
-
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from longshore.dicomweb import media_types, multipart, negotiation, urls
@@ -15,7 +15,7 @@ from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.responses import not_modified, relocated, streamed
 from longshore.dicomweb.retrieve_bulkdata import retrieve_bulkdata
 from longshore.dicomweb.retrieve_frames import retrieve_frames
-from longshore.index.locate import locate
+from longshore.index.locate import Located, locate
 from longshore.services.retrieve import (
     Binding,
     bare,
@@ -24,14 +24,6 @@ from longshore.services.retrieve import (
     plan_extents,
 )
 from longshore.services.retrieve_metadata import Metadata, plan_metadata
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from longshore.index.locate import Located
 
 
 @relocated

@@ -1,10 +1,8 @@
 """Retrieve bulkdata, PS3.18 10.4.1.1.5: one value that the metadata refers to. HTTP in and out."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import orjson
+from starlette.requests import Request
+from starlette.responses import Response
 
 from longshore.dicomweb import media_types, multipart, negotiation, urls
 from longshore.dicomweb.origin import origin_of
@@ -14,10 +12,6 @@ from longshore.extent import Extent
 from longshore.index.locate import locate
 from longshore.services.retrieve import Binding, bare, entity_tag, plan_extents
 from longshore.services.retrieve_metadata import find_bulkdata, read_stored_metadata
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 _ENCAPSULATED_DOCUMENT = "00420011"
 _MEDIA_TYPE_OF_DOCUMENT = "00420012"

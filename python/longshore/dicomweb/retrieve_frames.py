@@ -1,9 +1,9 @@
 """Retrieve frames, PS3.18 10.4.1.1.3: HTTP in and out."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from longshore.dicomweb import media_types, multipart, negotiation, transfer_syntaxes, urls
 from longshore.dicomweb.origin import origin_of
@@ -12,10 +12,6 @@ from longshore.errors import InvalidRequest, NotFound, TooLarge
 from longshore.index.locate import locate_frames
 from longshore.services.retrieve import Binding, bare, entity_tag
 from longshore.services.retrieve_frames import plan_frames
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 FRAMES_MAX = 4096  # per request; whole-slide viewers ask for tiles by the dozen
 _FRAME_NUMBER_MAX = 2**31 - 1  # Number of Frames is an IS (PS3.3 C.7.6.6)

@@ -1,7 +1,5 @@
 """All routes, and how paths are matched: any case, with or without a slash at the end."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from copy import copy

@@ -48,11 +48,10 @@ def served_frame_syntax(transfer_syntax_uid: str) -> str:
 
 
 def admits(asked: Iterable[str], transfer_syntax_uid: str) -> bool:
-    """Tells whether `transfer-syntax` values admit a transfer syntax.
+    """Tells whether n `transfer-syntax` values, as sent, admit a transfer syntax.
 
-    Args:
-        asked: n values as sent. None means that the server may choose; several mean "one of
-            these". A media type among them stands for its transfer syntaxes.
+    No value means that the server may choose; several mean "one of these". A media type among
+    them stands for its transfer syntaxes.
     """
     values = list(asked)
     return not values or any(

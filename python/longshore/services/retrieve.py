@@ -4,21 +4,17 @@ A `Plan` is made without reading, so that its length, an ETag and the status are
 first byte. Memory per request: one chunk as read and one as sent, `CHUNK_BYTES` each.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from longshore.blobs.store import BlobStore
 from longshore.errors import BlobNotFound
+from longshore.extent import Extent
+from longshore.index.locate import Located
 from longshore.services.retrieve_pieces import Piece, read_pieces
-
-if TYPE_CHECKING:
-    from longshore.blobs.store import BlobStore
-    from longshore.extent import Extent
-    from longshore.index.locate import Located
 
 _TAG_BYTES = 8  # 16 hex digits
 _T = TypeVar("_T")

@@ -4,21 +4,16 @@ A frame is a range of the Part 10 file. Native frames are that range, or lie wit
 compressed ones are the fragments in it, without their item headers (PS3.5 A.4).
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
+from longshore.blobs.store import BlobStore
 from longshore.errors import Unavailable
 from longshore.extent import Extent
+from longshore.index.locate import FrameSource
 from longshore.services.retrieve import Binding, Plan, bind, plan_bytes, plan_extents
 from longshore.services.retrieve_pieces import Piece, read_pieces
-
-if TYPE_CHECKING:
-    from longshore.blobs.store import BlobStore
-    from longshore.index.locate import FrameSource
 
 # Frames up to here are held, so that their length is known first. Most requests ask for far less.
 HELD_BYTES_MAX = 1024 * 1024

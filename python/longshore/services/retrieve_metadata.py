@@ -5,8 +5,6 @@ Inflated for user agents without gzip; inflated, completed and deflated again wh
 metadata refers to bulkdata, since those URLs depend on the one that was asked.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re
@@ -14,16 +12,13 @@ import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from longshore._native import GZIP_SEPARATOR, gzip_frame
+from longshore.blobs.store import BlobStore
 from longshore.errors import Unavailable
+from longshore.index.locate import Located
 from longshore.services.retrieve import Binding, Plan, plan_extents
 from longshore.services.retrieve_pieces import read_pieces
-
-if TYPE_CHECKING:
-    from longshore.blobs.store import BlobStore
-    from longshore.index.locate import Located
 
 _READ_BYTES = 128 * 1024  # deflated; inflates to one or two MiB, the most that is held
 _DEFLATE_LEVEL = 6
@@ -118,7 +113,7 @@ async def _rewritten_gzip(metadata: Metadata) -> AsyncGenerator[bytes, None]:
     yield gzip_frame(sums)[1]
 
 
-_Group = list[tuple["Located", bytes]]
+_Group = list[tuple[Located, bytes]]
 
 
 async def _segment_groups(metadata: Metadata) -> AsyncGenerator[_Group, None]:

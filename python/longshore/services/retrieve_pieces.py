@@ -4,17 +4,13 @@ Extents that follow one another in a blob are read as one run; what lies between
 headers of a pack) is read and dropped.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from longshore.blobs.store import BlobStore
 from longshore.extent import Extent
-
-if TYPE_CHECKING:
-    from longshore.blobs.store import BlobStore
 
 CHUNK_BYTES = 1024 * 1024
 # A pack's local header takes under 300 bytes; dropping 64 KiB costs less than another request.
