@@ -36,9 +36,12 @@ def build_routes() -> list[BaseRoute]:
         *change_routes,
         *_partition_routes,
     ]
-    mount = Mount("/v{version:api_version}", app=VersionedRoutes(_tolerant(versioned)))
+    behind = VersionedRoutes(_tolerant(versioned))
+    mount = Mount("/v{version:api_version}", app=behind)
     mount.path_regex = re.compile(mount.path_regex.pattern, re.IGNORECASE)
-    return [*_tolerant(health_routes), mount]
+    # Without it, Starlette would redirect a bare version to itself with a slash.
+    bare_version = Route("/v{version:api_version}", behind)
+    return [*_tolerant([*health_routes, bare_version]), mount]
 
 
 async def refuse_partition(_: Request) -> Response:
