@@ -16,7 +16,7 @@ class LimitError(ValueError):
 class ForeignPartError(ValueError):
     """A part's content type is not application/dicom. -> 415."""
 
-class PackError(ValueError):
+class PackFormatError(ValueError):
     """The bytes are not a pack's directory, or a pack cannot be laid out as asked."""
 
 @final
@@ -107,7 +107,7 @@ def plan_pack(
             payload that was streamed before its length was known.
 
     Raises:
-        PackError: No entries, or the first header does not fit.
+        PackFormatError: No entries, or the first header does not fit.
     """
 
 @final
@@ -142,14 +142,14 @@ def pack_directory_length(end: bytes, *, pack_length: int) -> int:
         end: The last bytes of the pack; 22 to 66,000 of them, or the whole pack if smaller.
 
     Raises:
-        PackError: No end-of-central-directory record.
+        PackFormatError: No end-of-central-directory record.
     """
 
 def read_pack_directory(directory: bytes, *, pack_length: int) -> list[PackedInstance]:
     """Reads the last `pack_directory_length` bytes of a pack; instances in pack order.
 
     Raises:
-        PackError: The bytes are not such a directory, or contradict themselves.
+        PackFormatError: The bytes are not such a directory, or contradict themselves.
     """
 
 GZIP_SEPARATOR: bytes

@@ -23,3 +23,79 @@ impl fmt::Display for BodyError {
 }
 
 impl std::error::Error for BodyError {}
+
+/// One part that cannot be read as a DICOM file (PS3.10 7, PS3.5 7). Offsets count bytes of the part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartError {
+    /// No preamble with `DICM` (PS3.10 7.1).
+    NotPart10,
+    /// The bytes end inside a data element, an item or a sequence.
+    Truncated {
+        /// Where the last whole thing ended.
+        offset: u64,
+    },
+    /// Neither an explicit nor an implicit VR data element can begin here.
+    BadElement {
+        /// Where the element begins.
+        offset: u64,
+    },
+    /// An element, item or sequence reaches beyond the item or sequence that holds it.
+    Overrun {
+        /// Where the offender begins.
+        offset: u64,
+    },
+    /// Sequences are nested deeper than `dataset::DEPTH_MAX`.
+    TooDeep {
+        /// Where the innermost sequence begins.
+        offset: u64,
+    },
+    /// More data elements than `dataset::ELEMENT_COUNT_MAX`.
+    TooManyElements,
+    /// More fragments than `dataset::FRAGMENT_COUNT_MAX`.
+    TooManyFragments,
+    /// The metadata would be longer than `json::METADATA_BYTES_MAX`.
+    MetadataTooLarge,
+    /// The deflated data set is not a deflate stream (PS3.5 A.5).
+    BadDeflate,
+    /// The deflated data set inflates to more than the limit.
+    InflatedTooLarge {
+        /// The limit, in bytes.
+        bytes_max: u64,
+    },
+}
+
+impl fmt::Display for PartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPart10 => write!(f, "not a DICOM file: no DICM at byte 128 (PS3.10 7.1)"),
+            Self::Truncated { offset } => {
+                write!(
+                    f,
+                    "the file ends inside a data element that begins at or after byte {offset}"
+                )
+            }
+            Self::BadElement { offset } => write!(f, "no data element can begin at byte {offset}"),
+            Self::Overrun { offset } => {
+                write!(
+                    f,
+                    "what begins at byte {offset} reaches beyond its item or sequence"
+                )
+            }
+            Self::TooDeep { offset } => {
+                write!(f, "sequences are nested too deeply at byte {offset}")
+            }
+            Self::TooManyElements => write!(f, "the data set has too many data elements"),
+            Self::TooManyFragments => write!(f, "the pixel data has too many fragments"),
+            Self::MetadataTooLarge => write!(f, "the metadata is too large"),
+            Self::BadDeflate => write!(f, "the deflated data set is not a deflate stream"),
+            Self::InflatedTooLarge { bytes_max } => {
+                write!(
+                    f,
+                    "the deflated data set inflates to more than {bytes_max} bytes"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for PartError {}

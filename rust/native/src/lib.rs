@@ -1,8 +1,44 @@
 //! `longshore._native`: the list of what crosses into Python.
+//!
+//! Converts, detaches, raises; nothing else. What the names mean is written in `_native.pyi`.
 #![deny(unsafe_code)]
+
+mod attribute;
+mod error;
+mod instance;
+mod pack;
+mod store;
 
 use pyo3::prelude::*;
 
 /// The extension module.
 #[pymodule(gil_used = false)]
-mod _native {}
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::attribute::{Attribute, attributes};
+    #[pymodule_export]
+    use super::error::{ForeignPartError, LimitError, MultipartError, PackFormatError};
+    #[pymodule_export]
+    use super::instance::{Instance, Refusal};
+    #[pymodule_export]
+    use super::pack::{
+        PackEntry, PackPlan, PackedInstance, gzip_frame, pack_directory_length, plan_pack,
+        read_pack_directory,
+    };
+    #[pymodule_export]
+    use super::store::{Payload, StoreReader};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        use pyo3::types::PyBytes;
+        let py = module.py();
+        let separator = PyBytes::new(py, &longshore_core::pack::GZIP_SEPARATOR);
+        module.add("GZIP_SEPARATOR", separator)?;
+        module.add(
+            "FRAME_TABLE_ENTRY_BYTES",
+            longshore_core::frames::TABLE_ENTRY_BYTES,
+        )
+    }
+}

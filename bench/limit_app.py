@@ -1,0 +1,59 @@
+"""The machine's limit: a bare ASGI app that drains a body into a file and fsyncs before it answers.
+
+`GET /file` sends the file named by LIMIT_FILE, the bare way to send bytes.
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_numbers = itertools.count()
+SEND_BYTES = 1024**2
+
+
+def _write(path: Path, chunks: list[bytes]) -> None:
+    with path.open("xb", buffering=0) as file:
+        for at in range(0, len(chunks), 512):
+            os.writev(file.fileno(), chunks[at : at + 512])
+        os.fsync(file.fileno())
+
+
+async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Drains or sends."""
+    if scope["type"] != "http":
+        return
+    if scope["method"] == "GET":
+        await _send_file(send)
+        return
+    chunks: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    folder = Path(os.environ["LIMIT_FOLDER"])
+    path = folder / f"{os.getpid()}-{next(_numbers)}"
+    await asyncio.to_thread(_write, path, [chunk for chunk in chunks if chunk])
+    head = [(b"content-length", b"2"), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+async def _send_file(send: Send) -> None:
+    path = Path(os.environ["LIMIT_FILE"])
+    length = path.stat().st_size
+    head = [(b"content-length", str(length).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    with path.open("rb", buffering=0) as file:
+        for offset in range(0, length, SEND_BYTES):
+            chunk = await asyncio.to_thread(os.pread, file.fileno(), SEND_BYTES, offset)
+            more = offset + SEND_BYTES < length
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})

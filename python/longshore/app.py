@@ -1,0 +1,94 @@
+"""The only place where things are wired together."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+
+from longshore.blobs.open import open_blob_store
+from longshore.dicomweb.origin import Origin
+from longshore.dicomweb.routes import build_app
+from longshore.index.database import Database
+from longshore.services.batch import BatchLimits, Batcher
+from longshore.services.reclaim import ReclaimRules, reclaim_forever
+from longshore.services.store import StoreLimits, Stores
+from longshore.settings import Settings, settings_from
+
+
+def create_app() -> Starlette:
+    """Returns the service as the environment describes it; granian calls this in each worker."""
+    settings = settings_from(os.environ)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    return build_service(settings)
+
+
+def build_service(settings: Settings) -> Starlette:
+    """Returns the service; it opens its parts when it starts and closes them when it stops."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_origin(settings) as origin:
+            app.state.origin = origin
+            rules = reclaim_rules(settings)
+            reclaiming = asyncio.create_task(
+                reclaim_forever(origin.database, origin.blobs, rules), name="reclaim"
+            )
+            try:
+                yield
+            finally:
+                reclaiming.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await reclaiming
+
+    return build_app(lifespan)
+
+
+@contextlib.asynccontextmanager
+async def open_origin(settings: Settings) -> AsyncIterator[Origin]:
+    """Opens index and storage, and closes them behind the last batch."""
+    async with contextlib.AsyncExitStack() as stack:
+        blobs = await open_blob_store(settings.blobs, data_folder=settings.data)
+        stack.push_async_callback(blobs.close)
+        database = await Database.open(
+            settings.database,
+            connection_count_max=settings.database_connection_count_max,
+            statement_timeout_ms=settings.statement_timeout_ms,
+        )
+        stack.push_async_callback(database.close)
+        batcher = Batcher(
+            database,
+            blobs,
+            BatchLimits(
+                batch_bytes_max=settings.batch_bytes_max,
+                batch_count_max=settings.batch_count_max,
+            ),
+        )
+        stack.push_async_callback(batcher.close)
+        stores = Stores(database, blobs, batcher, store_limits(settings))
+        yield Origin(database=database, blobs=blobs, stores=stores)
+
+
+def store_limits(settings: Settings) -> StoreLimits:
+    """The bounds of a Store request."""
+    return StoreLimits(
+        part_bytes_max=settings.part_bytes_max,
+        part_bytes_max_in_memory=settings.part_bytes_max_in_memory,
+        part_count_max=settings.part_count_max,
+        part_header_bytes_max=settings.part_header_bytes_max,
+        inline_bytes_max=settings.inline_bytes_max,
+        inflated_bytes_max=settings.inflated_bytes_max,
+        in_flight_bytes_max=settings.in_flight_bytes_max,
+    )
+
+
+def reclaim_rules(settings: Settings) -> ReclaimRules:
+    """When space is given back."""
+    return ReclaimRules(
+        deleted_retention_s=settings.deleted_retention_s,
+        sweep_grace_s=settings.sweep_grace_s,
+        sweep_interval_s=settings.sweep_interval_s,
+    )

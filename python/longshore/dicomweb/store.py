@@ -1,0 +1,46 @@
+"""Store transaction (STOW-RS), PS3.18 10.5: HTTP in and out.
+
+Knows media types and status codes; knows nothing of SQL, blobs or DICOM encoding.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from longshore.dicom import DEFAULT_PARTITION_KEY
+from longshore.dicomweb import media_types, store_response, urls
+from longshore.dicomweb.origin import origin
+from longshore.dicomweb.routes import api_version
+from longshore.dicomweb.uids import uid_of
+from longshore.services.store import StoreTarget
+
+
+async def store_instances(request: Request) -> Response:
+    """Stores the body's instances (PS3.18 10.5), in one study if the path names it."""
+    media_types.require_dicom_json(request)
+    content = media_types.store_content(request)
+    study_uid = uid_of(request, "study") if "study" in request.path_params else None
+    version = api_version(request)
+    outcome = await origin(request).stores.store(
+        request.stream(),
+        StoreTarget(
+            partition_key=DEFAULT_PARTITION_KEY,
+            boundary=content.boundary,
+            root_type=content.root_type,
+            study_uid=study_uid,
+            is_strict=version == 1,
+        ),
+    )
+    return store_response.render(
+        outcome,
+        service_url=urls.service_url(request),
+        study_uid=study_uid,
+        api_version=version,
+        host=request.url.netloc,
+    )
+
+
+store_routes = [
+    Route("/studies", store_instances, methods=["POST"]),
+    Route("/studies/{study}", store_instances, methods=["POST"]),
+]

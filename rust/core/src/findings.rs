@@ -1,0 +1,118 @@
+//! What the index and the rules make of each element of a data set.
+
+use crate::attributes::{self, ATTRIBUTES, Attribute, Kept};
+use crate::dataset::Element;
+use crate::instance::Rules;
+use crate::json;
+use crate::tag;
+use crate::validate;
+use crate::value;
+
+/// Most comments that are told of one instance.
+pub const COMMENT_COUNT_MAX: usize = 100;
+
+/// What was found, element by element.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    rules: Rules,
+    /// First value of each row of `ATTRIBUTES` that is matched.
+    pub(crate) values: [Option<String>; ATTRIBUTES.len()],
+    /// Where v1's rules are broken, or v2's in a required attribute.
+    pub(crate) failures: Vec<String>,
+    /// What v2 leaves out of the metadata.
+    pub(crate) warnings: Vec<String>,
+    /// (0010,0020) is there, with or without a value.
+    pub(crate) has_patient_id: bool,
+    /// An indexed attribute has several values, of which the first one counts.
+    pub(crate) is_multivalued: bool,
+}
+
+impl Findings {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            values: [const { None }; ATTRIBUTES.len()],
+            failures: Vec::new(),
+            warnings: Vec::new(),
+            has_patient_id: false,
+            is_multivalued: false,
+        }
+    }
+
+    /// Notes a text value; true if the element stays in the metadata.
+    pub(crate) fn text(&mut self, element: &Element, text: &str, raw_length: usize) -> bool {
+        let row = matched(element);
+        if let Some((at, row)) = row {
+            self.indexed(element, row, text, raw_length);
+            let first = json::trim_end(value::first(element.vr, text));
+            self.keep(at, (!first.is_empty()).then(|| first.to_owned()));
+        }
+        if self.rules.is_strict {
+            return true;
+        }
+        let Err(reason) = validate::lenient(element.vr, json::trim_end(text)) else {
+            return true;
+        };
+        note(
+            &mut self.warnings,
+            validate::lenient_comment(element.tag, element.vr, reason),
+        );
+        if element.depth == 0 && value::is_identifier(element.tag) {
+            return true;
+        }
+        if let Some((at, _)) = row {
+            self.keep(at, None);
+        }
+        false
+    }
+
+    /// Notes the first of an element's binary numbers.
+    pub(crate) fn number(&mut self, element: &Element, first: Option<String>) {
+        if let Some((at, _)) = matched(element) {
+            self.keep(at, first);
+        }
+    }
+
+    fn keep(&mut self, at: usize, value: Option<String>) {
+        if let Some(slot) = self.values.get_mut(at) {
+            *slot = value;
+        }
+    }
+
+    fn indexed(&mut self, element: &Element, row: Attribute, text: &str, raw_length: usize) {
+        let is_core = value::is_core(element.tag);
+        let is_strict = self.rules.is_strict;
+        self.has_patient_id |= element.tag == tag::PATIENT_ID;
+        self.is_multivalued |= (is_strict || is_core) && value::is_multiple(element.vr, text);
+        let is_checked = is_core || (is_strict && row.kept == Kept::MatchedStrictly);
+        if !is_checked {
+            return;
+        }
+        // v1 takes a NUL for an invalid character, v2 for padding; spaces pad in both.
+        let first = value::first(element.vr, text);
+        let first = if is_strict {
+            first.trim_end_matches(' ')
+        } else {
+            json::trim_end(first)
+        };
+        if let Err(reason) = validate::strict(element.vr, first, raw_length) {
+            let comment = validate::strict_comment(element.tag, row.keyword(), element.vr, reason);
+            note(&mut self.failures, comment);
+        }
+    }
+}
+
+/// The row and position of an element that has a typed column.
+fn matched(element: &Element) -> Option<(usize, Attribute)> {
+    if element.depth == 0 {
+        attributes::matched(element.tag)
+    } else {
+        None
+    }
+}
+
+fn note(comments: &mut Vec<String>, comment: String) {
+    if comments.len() < COMMENT_COUNT_MAX && !comments.contains(&comment) {
+        comments.push(comment);
+    }
+}

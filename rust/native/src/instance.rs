@@ -1,0 +1,187 @@
+//! Instances and refusals, as Python sees them.
+
+use longshore_core::attributes::Level;
+use longshore_core::frames::Layout;
+use longshore_core::outcome as core;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+use crate::pack::PackEntry;
+
+#[pyclass(frozen, module = "longshore._native")]
+#[derive(Debug)]
+pub(crate) struct Instance(Box<core::Instance>);
+
+impl Instance {
+    pub(crate) fn new(instance: Box<core::Instance>) -> Self {
+        Self(instance)
+    }
+
+    fn values<'py>(&self, py: Python<'py>, level: Level) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.level_values(level).collect::<Vec<_>>())
+    }
+
+    fn json<'py>(&self, py: Python<'py>, level: Level) -> Bound<'py, PyBytes> {
+        let [study, series, instance] = &self.0.level_json;
+        let json = match level {
+            Level::Study => study,
+            Level::Series => series,
+            Level::Instance => instance,
+        };
+        PyBytes::new(py, json)
+    }
+}
+
+#[pymethods]
+impl Instance {
+    #[getter]
+    fn study_uid(&self) -> &str {
+        &self.0.entry.study_uid
+    }
+
+    #[getter]
+    fn series_uid(&self) -> &str {
+        &self.0.entry.series_uid
+    }
+
+    #[getter]
+    fn sop_instance_uid(&self) -> &str {
+        &self.0.entry.sop_instance_uid
+    }
+
+    #[getter]
+    fn sop_class_uid(&self) -> &str {
+        &self.0.sop_class_uid
+    }
+
+    #[getter]
+    fn transfer_syntax_uid(&self) -> &str {
+        &self.0.transfer_syntax_uid
+    }
+
+    #[getter]
+    fn pack_entry(&self) -> PackEntry {
+        PackEntry::from(self.0.entry.clone())
+    }
+
+    #[getter]
+    fn study_values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.values(py, Level::Study)
+    }
+
+    #[getter]
+    fn series_values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.values(py, Level::Series)
+    }
+
+    #[getter]
+    fn instance_values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.values(py, Level::Instance)
+    }
+
+    #[getter]
+    fn study_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.json(py, Level::Study)
+    }
+
+    #[getter]
+    fn series_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.json(py, Level::Series)
+    }
+
+    #[getter]
+    fn instance_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.json(py, Level::Instance)
+    }
+
+    #[getter]
+    fn has_bulkdata_uri(&self) -> bool {
+        self.0.has_bulkdata_uri
+    }
+
+    #[getter]
+    fn frame_count(&self) -> Option<u32> {
+        self.0.frames.as_ref().map(|frames| frames.count)
+    }
+
+    #[getter]
+    fn pixel_offset(&self) -> Option<u64> {
+        match self.0.frames.as_ref()?.layout {
+            Layout::Native { pixel_offset, .. } => Some(pixel_offset),
+            Layout::Encapsulated { .. } => None,
+        }
+    }
+
+    #[getter]
+    fn frame_bits(&self) -> Option<u64> {
+        match self.0.frames.as_ref()?.layout {
+            Layout::Native { frame_bits, .. } => Some(frame_bits),
+            Layout::Encapsulated { .. } => None,
+        }
+    }
+
+    #[getter]
+    fn frame_table<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        match &self.0.frames.as_ref()?.layout {
+            Layout::Native { .. } => None,
+            Layout::Encapsulated { table } => Some(PyBytes::new(py, table)),
+        }
+    }
+
+    #[getter]
+    fn is_implicit_vr(&self) -> bool {
+        self.0.is_implicit_vr
+    }
+
+    #[getter]
+    fn is_multivalued(&self) -> bool {
+        self.0.is_multivalued
+    }
+
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.0.warnings.clone()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Instance {}>", self.0.entry.sop_instance_uid)
+    }
+}
+
+#[pyclass(frozen, module = "longshore._native")]
+#[derive(Debug)]
+pub(crate) struct Refusal(core::Refusal);
+
+impl Refusal {
+    pub(crate) fn new(refusal: core::Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+#[pymethods]
+impl Refusal {
+    #[getter]
+    fn sop_class_uid(&self) -> Option<&str> {
+        self.0.sop_class_uid.as_deref()
+    }
+
+    #[getter]
+    fn sop_instance_uid(&self) -> Option<&str> {
+        self.0.sop_instance_uid.as_deref()
+    }
+
+    #[getter]
+    fn failure_reason(&self) -> u16 {
+        self.0.failure_reason
+    }
+
+    #[getter]
+    fn comments(&self) -> Vec<String> {
+        self.0.comments.clone()
+    }
+
+    #[getter]
+    fn detail(&self) -> &str {
+        &self.0.detail
+    }
+}

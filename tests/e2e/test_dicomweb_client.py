@@ -1,0 +1,103 @@
+"""Python's dicomweb-client, as it is, over a real socket."""
+
+import io
+import warnings
+from collections.abc import Iterator
+
+import pydicom
+import pytest
+from dicomweb_client.api import DICOMwebClient
+
+from tests.support.corpus import CorpusFile, corpus_files
+from tests.support.service import Service
+
+CT_STUDY = "1.2.826.0.1.3680043.8.498.64108189007039777171766333999874882472"
+
+
+@pytest.fixture
+def client(service: Service) -> DICOMwebClient:
+    return DICOMwebClient(f"{service.url}/v2")
+
+
+@pytest.fixture
+def ct_files() -> list[CorpusFile]:
+    """A CT series of 50 instances."""
+    files = [file for file in corpus_files() if file.facts["study_uid"] == CT_STUDY]
+    assert len(files) == 50
+    return files
+
+
+@pytest.fixture
+def stored(client: DICOMwebClient, ct_files: list[CorpusFile]) -> Iterator[list[CorpusFile]]:
+    datasets = [pydicom.dcmread(file.path) for file in ct_files]
+    answer = client.store_instances(datasets)
+    assert len(answer.ReferencedSOPSequence) == 50
+    assert "FailedSOPSequence" not in answer
+    yield ct_files
+    client.delete_study(CT_STUDY)
+    assert client.search_for_studies(search_filters={"StudyInstanceUID": CT_STUDY}) == []
+
+
+def written(dataset: pydicom.Dataset) -> bytes:
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
+def test_searches_page_to_the_end(client: DICOMwebClient, stored: list[CorpusFile]) -> None:
+    studies = client.search_for_studies(search_filters={"StudyInstanceUID": CT_STUDY})
+    assert [study["0020000D"]["Value"] for study in studies] == [[CT_STUDY]]
+    assert len(client.search_for_series(CT_STUDY)) == 1
+    # The paging loop asks until a page is empty.
+    found = client.search_for_instances(CT_STUDY, limit=7, get_remaining=True)
+    uids = {instance["00080018"]["Value"][0] for instance in found}
+    assert len(found) == 50
+    assert uids == {file.facts["sop_uid"] for file in stored}
+    everything = client.search_for_instances(
+        fields=["all"], search_filters={"PatientID": stored[0].facts["patient_id"]}
+    )
+    assert uids <= {instance["00080018"]["Value"][0] for instance in everything}
+
+
+def test_retrieves_study_series_and_instance(
+    client: DICOMwebClient, stored: list[CorpusFile]
+) -> None:
+    series_uid = stored[0].facts["series_uid"]
+    expected = {file.facts["sop_uid"]: written(pydicom.dcmread(file.path)) for file in stored}
+    study = client.retrieve_study(CT_STUDY)
+    assert {dataset.SOPInstanceUID: written(dataset) for dataset in study} == expected
+    series = list(client.iter_series(CT_STUDY, series_uid))
+    assert {dataset.SOPInstanceUID: written(dataset) for dataset in series} == expected
+    for file in stored[:5]:
+        uid = file.facts["sop_uid"]
+        instance = client.retrieve_instance(CT_STUDY, series_uid, uid)
+        assert written(instance) == expected[uid]
+
+
+def test_retrieves_metadata_and_frames(client: DICOMwebClient, stored: list[CorpusFile]) -> None:
+    series_uid = stored[0].facts["series_uid"]
+    study = client.retrieve_study_metadata(CT_STUDY)
+    series = client.retrieve_series_metadata(CT_STUDY, series_uid)
+    assert len(study) == len(series) == 50
+    for file in stored[:5]:
+        uid = file.facts["sop_uid"]
+        metadata = client.retrieve_instance_metadata(CT_STUDY, series_uid, uid)
+        assert metadata in series
+        dataset = pydicom.Dataset.from_json(metadata)
+        original = pydicom.dcmread(file.path)
+        assert dataset.PatientName == original.PatientName
+        frames = client.retrieve_instance_frames(
+            CT_STUDY, series_uid, uid, [1], media_types=("application/octet-stream",)
+        )
+        assert frames == [original.PixelData[: len(frames[0])]]
+
+
+def test_deletes(client: DICOMwebClient, ct_files: list[CorpusFile]) -> None:
+    series_uid = ct_files[0].facts["series_uid"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        client.store_instances([pydicom.dcmread(file.path) for file in ct_files[:4]])
+    client.delete_instance(CT_STUDY, series_uid, ct_files[0].facts["sop_uid"])
+    assert len(client.search_for_instances(CT_STUDY)) == 3
+    client.delete_series(CT_STUDY, series_uid)
+    assert client.search_for_studies(search_filters={"StudyInstanceUID": CT_STUDY}) == []
