@@ -1,73 +1,16 @@
-"""The routes over blobs in memory and an index that is a list: for rules of HTTP, not of SQL."""
+"""The routes over a `Shelf`."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 from starlette.applications import Starlette
+from tests.dicomweb.shelf import Shelf
 
 from longshore.dicomweb import delete, retrieve, retrieve_bulkdata
-from longshore.dicomweb.errors import EXCEPTION_HANDLERS
 from longshore.dicomweb.origin import Origin
-from longshore.dicomweb.routes import build_middleware, build_routes
-from longshore.errors import NotFound
-from longshore.index.locate import Located
-from tests.dicomweb.packs import MemoryBlobs, Stored, pack
-
-
-@dataclass
-class Shelf:
-    """What is stored, and the doors to it."""
-
-    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
-    located: list[Located] = field(default_factory=list)
-    locate_count: int = 0
-    dead: list[Any] = field(default_factory=list)
-    is_database_up: bool = True
-
-    def store(self, *stored: Stored, name: str | None = None) -> list[Located]:
-        """Packs instances together, as one batch."""
-        name = name or f"packs/00/{len(self.blobs.contents)}.zip"
-        new = pack(self.blobs, name, stored, first_key=len(self.located) + 1)
-        self.located += new
-        return new
-
-    async def locate(
-        self,
-        _: object,
-        *,
-        partition_key: int,
-        study_uid: str,
-        series_uid: str | None = None,
-        sop_instance_uid: str | None = None,
-    ) -> Sequence[Located]:
-        self.locate_count += 1
-        assert partition_key == 1
-        found = [
-            each
-            for each in self.located
-            if each.study_uid == study_uid
-            and series_uid in (None, each.series_uid)
-            and sop_instance_uid in (None, each.sop_instance_uid)
-        ]
-        if not found:
-            level = "instance" if sop_instance_uid else "series" if series_uid else "study"
-            raise NotFound(f"The specified {level} cannot be found.")
-        return found
-
-    async def delete(self, database: object, **uids: Any) -> list[str]:
-        gone = await self.locate(database, **uids)
-        self.located = [each for each in self.located if each not in gone]
-        return [each.sop_instance_uid for each in gone]
-
-    async def record_dead(self, _: object, entries: Sequence[str]) -> None:
-        self.dead += entries
-
-    async def check(self) -> None:
-        if not self.is_database_up:
-            raise OSError
+from longshore.dicomweb.routes import build_app
 
 
 @pytest.fixture
@@ -87,13 +30,9 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
 
 @pytest.fixture
 def app(shelf: Shelf) -> Starlette:
-    app = Starlette(
-        routes=build_routes(), middleware=build_middleware(), exception_handlers=EXCEPTION_HANDLERS
-    )
+    app = build_app()
     stand_in: Any = shelf
-    app.state.origin = Origin(
-        database=stand_in, blobs=stand_in.blobs, stores=stand_in, search_limits=stand_in
-    )
+    app.state.origin = Origin(database=stand_in, blobs=stand_in.blobs, stores=stand_in)
     return app
 
 

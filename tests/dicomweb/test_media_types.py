@@ -5,11 +5,12 @@ from starlette.requests import Request
 
 from longshore.dicomweb import media_types
 from longshore.dicomweb.media_types import MediaRange, accepted, accepts_gzip, parse_accept
-from longshore.errors import NotAcceptable
+from longshore.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
 
 DICOM_ANY = MediaRange(
     "multipart/related", (("type", "application/dicom"), ("transfer-syntax", "*")), 1.0
 )
+PYTHON_CLIENT_BOUNDARY = "0f3cf5c0-70e0-41ef-baef-c6f9f65ec3e1"
 OCTETS_ANY = MediaRange(
     "multipart/related", (("type", "application/octet-stream"), ("transfer-syntax", "*")), 1.0
 )
@@ -137,3 +138,52 @@ def test_dicom_json_is_not_accepted_by(accept: str) -> None:
 )  # fmt: skip
 def test_gzip_is_accepted_by(text: str | None, expected: bool) -> None:
     assert accepts_gzip(text) is expected
+
+
+def body_of(content_type: str | None) -> media_types.StoreContent:
+    headers = [] if content_type is None else [(b"content-type", content_type.encode("latin-1"))]
+    return media_types.store_content(Request({"type": "http", "headers": headers}))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "boundary", "root_type"),
+    [
+        ("application/dicom", None, None),
+        ("Application/DICOM; transfer-syntax=1.2.840.10008.1.2.1", None, None),
+        ('multipart/related; type="application/dicom"; boundary="<0f3c-12>"', b"<0f3c-12>",
+         "application/dicom"),  # dicomweb-client JS
+        (f'multipart/related; type="application/dicom"; boundary={PYTHON_CLIENT_BOUNDARY}',
+         PYTHON_CLIENT_BOUNDARY.encode(), "application/dicom"),  # dicomweb-client Python
+        ('multipart/related; type="application/dicom"; boundary=myboundary', b"myboundary",
+         "application/dicom"),  # dcm4che
+        ("multipart/related;boundary=weasisDicomBoundary;type=application/dicom",
+         b"weasisDicomBoundary", "application/dicom"),
+        ("MULTIPART/RELATED; BOUNDARY=A; TYPE=APPLICATION/DICOM", b"A", "application/dicom"),
+        ("multipart/related; boundary=a", b"a", None),
+    ],
+)  # fmt: skip
+def test_store_content(content_type: str, boundary: bytes | None, root_type: str | None) -> None:
+    assert body_of(content_type) == media_types.StoreContent(boundary, root_type)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "text"),
+    [
+        (None, "The specified content type '' is not supported."),
+        ("application/dicom+json", "is not supported"),
+        ('multipart/related; type="application/dicom+json"; boundary=a', "is not supported"),
+        ("multipart/form-data; boundary=a", "is not supported"),
+        ('multipart/related; type="application/dicom"', "missing boundary"),
+        ("multipart/related; boundary=", "missing boundary"),
+    ],
+)
+def test_content_that_cannot_be_stored(content_type: str | None, text: str) -> None:
+    with pytest.raises(UnsupportedMediaType, match=text):
+        body_of(content_type)
+
+
+def test_parameters_that_cannot_be_followed() -> None:
+    with pytest.raises(InvalidRequest, match="start parameter"):
+        body_of('multipart/related; boundary=a; start="<1>"')
+    with pytest.raises(InvalidRequest, match="ASCII"):
+        body_of("multipart/related; boundary=\xe4")

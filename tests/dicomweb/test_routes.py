@@ -3,14 +3,15 @@ import logging
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from tests.dicomweb.packs import Stored
+from tests.dicomweb.shelf import Shelf
 
 from longshore.dicomweb.edge import ResponseCutError
-from longshore.dicomweb.errors import EXCEPTION_HANDLERS, STATUSES, status_of
-from longshore.dicomweb.routes import build_middleware
+from longshore.dicomweb.errors import STATUSES, status_of
+from longshore.dicomweb.routes import wrapped
 from longshore.errors import (
     InvalidRequest,
     LongshoreError,
@@ -18,8 +19,6 @@ from longshore.errors import (
     TooLarge,
     Unavailable,
 )
-from tests.dicomweb.conftest import Shelf
-from tests.dicomweb.packs import Stored
 
 pytestmark = pytest.mark.anyio
 ONE = Stored(b"DICM", {"00080060": {"vr": "CS"}})
@@ -61,8 +60,9 @@ async def test_what_is_no_route_is_not_found(http: httpx.AsyncClient, path: str)
 
 
 @pytest.mark.parametrize(
-    "path", ["/V2/Studies/1.2", "/v2/STUDIES/1.2/Metadata", "/v2/studies/1.2/", 
-             "/v2/studies/1.2%20", "/v2/studies/1.2/SERIES/1.2.3/Instances/1.2.3.4/", "/v2/studies/1.2/metadata/",
+    "path", ["/V2/Studies/1.2", "/v2/STUDIES/1.2/Metadata", "/v2/studies/1.2/",
+             "/v2/studies/1.2%20", "/v2/studies/1.2/SERIES/1.2.3/Instances/1.2.3.4/",
+             "/v2/studies/1.2/metadata/",
              "/Health/Check/"],
 )  # fmt: skip
 async def test_case_and_a_slash_at_the_end_do_not_matter(
@@ -173,10 +173,8 @@ async def test_health_names_what_fails(http: httpx.AsyncClient, shelf: Shelf) ->
 
 
 def client_of(*routes: Route) -> httpx.AsyncClient:
-    app = Starlette(
-        routes=routes, middleware=build_middleware(), exception_handlers=EXCEPTION_HANDLERS
-    )
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://pacs.example")
+    transport = httpx.ASGITransport(wrapped(routes))
+    return httpx.AsyncClient(transport=transport, base_url="http://pacs.example")
 
 
 def test_every_error_has_a_status() -> None:

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from longshore.dicomweb import urls
 from longshore.dicomweb.origin import origin_of
 from longshore.index.delete import delete
-from longshore.services.reclaim import record_dead
+from longshore.services.packs import record_dead
 
 
 async def delete_instances(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Accept, read leniently (RFC 9110 12.5.1; PS3.18 8.3.3.1 and 8.7.5): text in, media ranges out.
+"""Accept and Content-Type, read leniently (RFC 9110 12.5.1; PS3.18 8.3.3.1 and 8.7.5).
 
 Grammar only, plus the questions every route asks (DICOM JSON? gzip?). What can be served for which
 range is `negotiation`'s business.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from longshore.errors import NotAcceptable
+from longshore.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
@@ -19,6 +19,7 @@ OCTET_STREAM = "application/octet-stream"
 RELATED = "multipart/related"
 
 ACCEPT_CHARACTERS_MAX = 8 * 1024  # the longest seen from a viewer is under 1 KiB
+CONTENT_TYPE_CHARACTERS_MAX = 1024  # a boundary has at most 70 (RFC 2046 5.1.1)
 
 # A quoted string (its end may be missing), or a run of anything but the delimiters.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[^",;]+|[,;]', re.DOTALL)
@@ -84,6 +85,46 @@ def require_dicom_json(request: Request) -> None:
     ranges = accepted(request)
     if ranges and not any(each.covers(DICOM_JSON) or each.covers(JSON) for each in ranges):
         raise NotAcceptable(f"What is asked for is served as {DICOM_JSON} only.")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContent:
+    """The form of a Store request's body.
+
+    Attributes:
+        boundary: Of a multipart body; None if the body is one Part 10 file.
+        root_type: The `type` parameter, lower case, which the first part inherits.
+    """
+
+    boundary: bytes | None
+    root_type: str | None
+
+
+def store_content(request: Request) -> StoreContent:
+    """Reads the Content-Type of a Store request (PS3.18 10.5.1).
+
+    Raises:
+        InvalidRequest: The root is said to be another part than the first.
+        UnsupportedMediaType: The body is neither multipart nor one Part 10 file.
+    """
+    text = ",".join(request.headers.getlist("content-type"))[:CONTENT_TYPE_CHARACTERS_MAX]
+    media_type, *pieces = next(_members(text))
+    parameters = dict(reversed(_parameters(pieces)))
+    if media_type.strip().lower() == DICOM:
+        return StoreContent(None, None)
+    root_type = parameters.get("type", "").lower() or None
+    if media_type.strip().lower() != RELATED or root_type not in (None, DICOM):
+        raise UnsupportedMediaType(f"The specified content type '{text}' is not supported.")
+    if not parameters.get("boundary"):
+        raise UnsupportedMediaType(
+            f"The content type '{text}' is either not multipart or is missing boundary."
+        )
+    if "start" in parameters:
+        raise InvalidRequest("The start parameter in multipart/related request is not supported.")
+    try:
+        return StoreContent(parameters["boundary"].encode("ascii"), root_type)
+    except UnicodeEncodeError:
+        raise InvalidRequest("The boundary must be of printable ASCII characters.") from None
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:

@@ -1,6 +1,6 @@
 """What the routes need of the origin server, in one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -18,7 +18,7 @@ class Origin:
     database: Database
     blobs: BlobStore
     stores: Stores
-    search_limits: SearchLimits
+    search_limits: SearchLimits = field(default_factory=SearchLimits)
     partition_key: int = DEFAULT_PARTITION_KEY
 
 

@@ -4,15 +4,17 @@ import re
 from collections.abc import Sequence
 from copy import copy
 
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Lifespan
 
 from longshore.dicomweb.changes import change_routes
 from longshore.dicomweb.delete import delete_routes
 from longshore.dicomweb.edge import Edge
-from longshore.dicomweb.errors import text_response
+from longshore.dicomweb.errors import EXCEPTION_HANDLERS, text_response
 from longshore.dicomweb.health import health_routes
 from longshore.dicomweb.json_gzip import JsonGzip
 from longshore.dicomweb.retrieve import retrieve_routes
@@ -21,13 +23,23 @@ from longshore.dicomweb.store import store_routes
 from longshore.dicomweb.versions import VersionedRoutes
 
 
-def build_middleware() -> list[Middleware]:
-    """Returns the middleware for `Starlette(middleware=...)`, outermost first."""
-    return [Middleware(Edge), Middleware(JsonGzip)]
+def build_app(lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+    """Returns the HTTP application; its lifespan puts an `Origin` into `app.state.origin`."""
+    return wrapped(build_routes(), lifespan)
+
+
+def wrapped(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+    """Returns an application that answers as every route of ours does, whatever the routes."""
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Edge), Middleware(JsonGzip)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=lifespan,
+    )
 
 
 def build_routes() -> list[BaseRoute]:
-    """Returns the routes for `Starlette(routes=...)`; they expect `app.state.origin`."""
+    """Returns all routes."""
     versioned: list[Route] = [
         *store_routes,
         *search_routes,
