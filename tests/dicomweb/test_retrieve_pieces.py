@@ -10,7 +10,7 @@ from tests.dicomweb.packs import MemoryBlobs
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent
 from longshore.services.retrieve import Binding, Plan, bare, plan_bytes, plan_extents
-from longshore.services.retrieve_pieces import GAP_BYTES_MAX, read_pieces, runs
+from longshore.services.retrieve_pieces import GAP_BYTES_MAX, READS_MAX, read_pieces, runs
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +87,16 @@ async def test_a_whole_chunk_of_one_extent_is_not_copied() -> None:
     assert chunks[0] == chunk
     groups = [each async for each in read_pieces(blobs, [Extent("a", 0, 100)])]
     assert isinstance(groups[0][0].octets, bytes)
+
+
+async def test_short_extents_are_read_at_the_same_time() -> None:
+    blobs = MemoryBlobs({str(n): bytes([n]) * 10 for n in range(40)})
+    extents = [Extent(str(n), 0, 10) for n in range(40)]
+    groups = [each async for each in read_pieces(blobs, extents, chunk_bytes=100)]
+    assert [len(group) for group in groups] == [10] * 4
+    groups = [each async for each in read_pieces(blobs, extents, chunk_bytes=1000)]
+    assert [len(group) for group in groups] == [READS_MAX, READS_MAX, 40 - 2 * READS_MAX]
+    assert [piece.at for group in groups for piece in group] == list(range(40))
 
 
 async def test_values_in_memory_are_bound_alike() -> None:

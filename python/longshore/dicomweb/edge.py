@@ -25,6 +25,9 @@ _STANDARD_HEADERS = (
 _VERSIONS_HEADER = (b"api-supported-versions", SUPPORTED_VERSIONS.encode("ascii"))
 
 
+PLACES_MAX = 6  # calls; what lies above is Starlette's way to the route
+
+
 class ResponseCutError(Exception):
     """An answer broke off after its first byte; all that is left is to cut the connection."""
 
@@ -49,9 +52,10 @@ class Edge:
             await self._app(scope, receive, answer.send)
         except Exception as error:
             # The text and the locals of an unexpected error may hold attribute values.
-            _log.error("unexpected %s at %s", type(error).__qualname__, _places(error))
+            origin = error.__cause__ or error
+            _log.error("unexpected %s at %s", type(origin).__qualname__, _places(origin))
             if answer.is_started:
-                raise ResponseCutError from None
+                raise ResponseCutError("the cause is in the line above") from None
             refusal = text_response(500, INTERNAL_ERROR_TEXT)
             await refusal(scope, receive, answer.send)
 
@@ -77,6 +81,6 @@ class _Answer:
 
 
 def _places(error: BaseException) -> str:
-    """Returns the calls that led to an error, innermost last: files and lines, no values."""
-    frames = traceback.extract_tb(error.__traceback__)
+    """Returns the last calls that led to an error, innermost last: files and lines, no values."""
+    frames = traceback.extract_tb(error.__traceback__)[-PLACES_MAX:]
     return " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)

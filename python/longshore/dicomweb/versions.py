@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 
 from longshore.dicomweb.errors import text_response
 
@@ -20,9 +21,11 @@ class _VersionText(Convertor[str]):
 
     regex = r"[0-9]+(?:\.[0-9]+)?(?:-[A-Za-z][0-9A-Za-z]*)?"
 
+    @override
     def convert(self, value: str) -> str:
         return value
 
+    @override
     def to_string(self, value: str) -> str:
         return value
 

@@ -4,6 +4,7 @@ Extents that follow one another in a blob are read as one run; what lies between
 headers of a pack) is read and dropped.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from longshore.extent import Extent
 CHUNK_BYTES = 1024 * 1024
 # A pack's local header takes under 300 bytes; dropping 64 KiB costs less than another request.
 GAP_BYTES_MAX = 64 * 1024
+READS_MAX = 16  # at the same time, of one request
 
 
 class Piece(NamedTuple):
-    """Bytes of extent `index` (0-based), in order within it."""
+    """Some bytes of the extent at position `at` (0-based), in order within it."""
 
-    index: int
+    at: int
     octets: bytes | memoryview
 
 
@@ -48,29 +50,57 @@ def runs(extents: Sequence[Extent]) -> Iterator[Run]:
 async def read_pieces(
     blobs: BlobStore, extents: Sequence[Extent], *, chunk_bytes: int = CHUNK_BYTES
 ) -> AsyncGenerator[list[Piece], None]:
-    """Yields the bytes of n extents in order, one list per chunk read.
+    """Yields the bytes of n extents in order, in lists of at most `chunk_bytes`.
 
     Raises:
         BlobNotFound: A blob is gone; locate again.
         Unavailable: The storage fails, or a blob is shorter than an extent.
     """
-    for run in runs(extents):
-        cutter = _Cutter(extents, run)
-        async with aclosing(_chunks(blobs, run.span, chunk_bytes)) as chunks:
-            async for chunk in chunks:
-                pieces = cutter.cut(chunk)
+    for batch in _batches(runs(extents), chunk_bytes):
+        cutters = [_Cutter(extents, run) for run in batch]
+        if len(batch) > 1:
+            chunks = await asyncio.gather(*(_read(blobs, run.span) for run in batch))
+            yield [
+                piece
+                for cutter, chunk in zip(cutters, chunks, strict=True)
+                for piece in cutter.cut(chunk)
+            ]
+            continue
+        async with aclosing(_chunks(blobs, batch[0].span, chunk_bytes)) as stream:
+            async for chunk in stream:
+                pieces = cutters[0].cut(chunk)
                 if pieces:
                     yield pieces
 
 
+def _batches(all_runs: Iterator[Run], chunk_bytes: int) -> Iterator[list[Run]]:
+    """Yields runs that are read at the same time, in order; together they fit one chunk.
+
+    Instances that were stored one by one lie in as many packs: their reads must not queue up
+    behind one another's latency.
+    """
+    batch: list[Run] = []
+    held_bytes = 0
+    for run in all_runs:
+        if batch and (held_bytes + run.span.length > chunk_bytes or len(batch) == READS_MAX):
+            yield batch
+            batch, held_bytes = [], 0
+        batch.append(run)
+        held_bytes += run.span.length
+    if batch:
+        yield batch
+
+
 async def _chunks(blobs: BlobStore, span: Extent, chunk_bytes: int) -> AsyncGenerator[bytes, None]:
-    if span.length == 0:
-        return
     if span.length <= chunk_bytes:
-        yield await blobs.read(span)
+        yield await _read(blobs, span)
         return
     async for chunk in blobs.stream(span, chunk_bytes=chunk_bytes):
         yield chunk
+
+
+async def _read(blobs: BlobStore, span: Extent) -> bytes:
+    return await blobs.read(span) if span.length else b""
 
 
 def _follows(extent: Extent, following: Extent) -> bool:
