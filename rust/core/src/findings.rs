@@ -9,7 +9,7 @@ use crate::validate;
 use crate::value;
 
 /// Most comments that are told of one instance.
-pub const COMMENT_COUNT_MAX: usize = 100;
+const COMMENT_COUNT_MAX: usize = 100;
 
 /// What was found, element by element.
 #[derive(Debug)]
