@@ -63,7 +63,7 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
         )
         if not results:
             return Response(status_code=204)
-        body = render(results, tags=tags, service=service_url(request))
+        body = await render(results, tags=tags, service=service_url(request))
         return Response(body, media_type=DICOM_JSON)
 
     return search

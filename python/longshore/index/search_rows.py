@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import orjson
+
 from longshore.dicom import ATTRIBUTES
 from longshore.extent import Extent, pack_blob
 from longshore.index.search_columns import MODALITIES_IN_STUDY
@@ -18,6 +20,8 @@ NUMBER_OF_SERIES_RELATED_INSTANCES: Final = 0x00201209
 STUDY_COUNTS: Final = frozenset(
     {MODALITIES_IN_STUDY, NUMBER_OF_STUDY_RELATED_SERIES, NUMBER_OF_STUDY_RELATED_INSTANCES}
 )
+
+_MODALITIES: Final = f"{MODALITIES_IN_STUDY:08X}"
 
 # Attributes that are built from typed columns: column, tag, VR.
 _STUDY_COLUMNS: Final = (
@@ -83,33 +87,53 @@ class Found:
     segment: MetadataSegment | None
 
 
-def found(row: Mapping[str, Any], *, level: Level, wanted: frozenset[str]) -> Found:
-    """Builds the result of one row.
+class RowReader:
+    """Reads the rows of one search."""
 
-    Args:
-        row: Columns of a `queries/search_*.sql`.
-        level: Of the search.
-        wanted: Tags, each 8 upper-case hexadecimal digits.
-    """
-    attributes: dict[str, Element] = {}
-    for stored in (row["study_attributes"], row["series_attributes"]):
-        if stored:
-            attributes |= {tag: stored[tag] for tag in wanted & stored.keys()}
-    for column, tag, vr in _COLUMNS:
-        value = row.get(column) if tag in wanted else None
-        if value is not None:
-            # A bigint sum arrives as Decimal.
-            attributes[tag] = {"vr": vr, "Value": [value if vr == "UI" else int(value)]}
-    modalities = [each for each in row["modalities"] or () if each]
-    if modalities and "00080061" in wanted:
-        attributes["00080061"] = {"vr": "CS", "Value": modalities}
-    return Found(
-        study_uid=row["study_uid"],
-        series_uid=row["series_uid"] if level is not Level.STUDY else None,
-        sop_instance_uid=row["sop_instance_uid"] if level is Level.IMAGE else None,
-        attributes=attributes,
-        segment=_segment(row),
-    )
+    def __init__(self, level: Level, fields: frozenset[int]) -> None:
+        """Begins a page.
+
+        Args:
+            level: Of the search.
+            fields: Tags wanted in the results.
+        """
+        self._level = level
+        self._wanted = frozenset(f"{tag:08X}" for tag in fields)
+        self._columns = [each for each in _COLUMNS if each[1] in self._wanted]
+        # The instances of a page mostly share their series and study: no text is parsed twice.
+        self._parsed: dict[str, dict[str, Element]] = {}
+
+    def found(self, row: Mapping[str, Any]) -> Found:
+        """Returns the result of a row of `queries/search_*.sql`."""
+        attributes = {
+            **self._stored(row["study_attributes"]),
+            **self._stored(row["series_attributes"]),
+        }
+        for column, tag, vr in self._columns:
+            value = row.get(column)
+            if value is not None:
+                attributes[tag] = {"vr": vr, "Value": [value if vr == "UI" else int(value)]}
+        modalities = [each for each in row["modalities"] or () if each]
+        if modalities and _MODALITIES in self._wanted:
+            attributes[_MODALITIES] = {"vr": "CS", "Value": modalities}
+        return Found(
+            study_uid=row["study_uid"],
+            series_uid=row["series_uid"] if self._level is not Level.STUDY else None,
+            sop_instance_uid=row["sop_instance_uid"] if self._level is Level.IMAGE else None,
+            attributes=attributes,
+            segment=_segment(row),
+        )
+
+    def _stored(self, text: str | None) -> dict[str, Element]:
+        """Returns what is wanted of a level's `attributes`."""
+        if text is None:
+            return {}
+        picked = self._parsed.get(text)
+        if picked is None:
+            stored: dict[str, Element] = orjson.loads(text)
+            picked = {tag: stored[tag] for tag in self._wanted & stored.keys()}
+            self._parsed[text] = picked
+        return picked
 
 
 def _segment(row: Mapping[str, Any]) -> MetadataSegment | None:

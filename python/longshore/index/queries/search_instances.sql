@@ -2,9 +2,9 @@
 -- One page of instances, newest first, with the counts of their studies where wanted.
 SELECT
     page.study_uid,
-    CASE WHEN %(wants_study)s THEN page.study_attributes END AS study_attributes,
+    CASE WHEN %(wants_study)s THEN page.study_attributes::text END AS study_attributes,
     page.series_uid,
-    CASE WHEN %(wants_series)s THEN page.series_attributes END AS series_attributes,
+    CASE WHEN %(wants_series)s THEN page.series_attributes::text END AS series_attributes,
     page.instance_count AS series_instance_count,
     counts.*,
     page.sop_instance_uid, page.instance_number, page.number_of_frames,

@@ -2,9 +2,9 @@
 -- One page of series, newest first, with counts and the newest instance of each where wanted.
 SELECT
     page.study_uid,
-    CASE WHEN %(wants_study)s THEN page.study_attributes END AS study_attributes,
+    CASE WHEN %(wants_study)s THEN page.study_attributes::text END AS study_attributes,
     page.series_uid,
-    CASE WHEN %(wants_series)s THEN page.attributes END AS series_attributes,
+    CASE WHEN %(wants_series)s THEN page.attributes::text END AS series_attributes,
     page.instance_count AS series_instance_count,
     counts.*,
     newest.sop_instance_uid, newest.instance_number, newest.number_of_frames,

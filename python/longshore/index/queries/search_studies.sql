@@ -2,9 +2,9 @@
 -- One page of studies, newest first, with counts and the newest instance of each where wanted.
 SELECT
     page.study_uid,
-    CASE WHEN %(wants_study)s THEN page.attributes END AS study_attributes,
+    CASE WHEN %(wants_study)s THEN page.attributes::text END AS study_attributes,
     newest.series_uid,
-    newest.series_attributes,
+    newest.series_attributes::text AS series_attributes,
     counts.*,
     newest.sop_instance_uid, newest.instance_number, newest.number_of_frames,
     newest.image_rows, newest.image_columns, newest.bits_allocated,
