@@ -2,7 +2,9 @@
 
 from datetime import date, time
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from longshore.dicom import ATTRIBUTES
 from longshore.index.search import SearchQuery, compose, search
@@ -248,8 +250,6 @@ async def test_a_page_read_in_turns_keeps_its_order(search_database, monkeypatch
 
 
 def test_the_table_and_the_columns_agree(search_sample):
-    import psycopg
-
     with psycopg.connect(search_sample.dsn) as connection:
         for each in MATCHED.values():
             if each.keyword == "ModalitiesInStudy":
@@ -257,7 +257,7 @@ def test_the_table_and_the_columns_agree(search_sample):
             values = {}
             one = {"IS": 1, "DA": date(2020, 1, 1), "TM": time(1)}.get(each.vr, "1")
             condition = each.condition(Exact(one), name="one", values=values)
-            from_all = psycopg.sql.SQL("SELECT FROM study, series, instance WHERE {}")
+            from_all = sql.SQL("SELECT FROM study, series, instance WHERE {}")
             connection.execute(from_all.format(condition), values)
 
 

