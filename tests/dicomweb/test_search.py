@@ -11,7 +11,7 @@ from longshore.dicomweb.errors import EXCEPTION_HANDLERS
 from longshore.dicomweb.search import search_routes
 from longshore.dicomweb.versions import VersionedRoutes
 from longshore.index.search import SearchLimits
-from tests.support.search_sample import CT_IMAGE, EXPLICIT, Segments, opened, searched_index
+from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, Segments, opened, searched_index
 
 pytestmark = pytest.mark.anyio
 

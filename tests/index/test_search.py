@@ -5,16 +5,30 @@ from datetime import date, time
 import psycopg
 import pytest
 from psycopg import sql
+from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, STUDIES, opened, searched_index
 
 from longshore.dicom import ATTRIBUTES
 from longshore.index.search import SearchQuery, compose, search
 from longshore.index.search_columns import MATCHED
 from longshore.index.search_match import Exact, Level, Range, WordPrefix
 from longshore.index.search_rows import ROW_TAGS
-from tests.support.search_sample import CT_IMAGE, EXPLICIT, STUDIES, opened, searched_index
 
 pytestmark = pytest.mark.anyio
 
+MANY_ROWS = """
+    INSERT INTO study
+        (partition_key, study_uid, patient_id, patient_name, accession_number, attributes)
+    SELECT 7, '3.' || n, 'p' || n, 'n' || n, 'a' || n, '{}' FROM generate_series(1, 3000) AS n;
+    INSERT INTO series (study_key, series_uid, attributes)
+    SELECT study_key, study_uid || '.1', '{}' FROM study WHERE partition_key = 7;
+    INSERT INTO instance
+        (series_key, pack_key, payload_offset, payload_length, segment_offset, segment_length,
+         segment_plain_length, segment_crc32, sop_class_key, transfer_syntax_key,
+         has_bulkdata_uri, sop_instance_uid)
+    SELECT series_key, 1, 0, 0, 0, 0, 0, 0, 1, 1, false, series_uid || '.1' FROM series
+    WHERE series_uid LIKE '3.%';
+    ANALYZE study, series, instance
+"""
 TAGS = {each.keyword: each.tag for each in MATCHED.values()}
 
 
@@ -247,6 +261,31 @@ async def test_metadata_is_located_only_where_needed(search_database, level, fie
 async def test_a_page_read_in_turns_keeps_its_order(search_database, monkeypatch):
     monkeypatch.setattr("longshore.index.search._ROWS_PER_TURN", 3)
     assert await instances(search_database) == ["1.2.1.1", "1.1.1.2", "1.1.2.1", "1.1.1.1"]
+
+
+@pytest.mark.parametrize(
+    ("level", "keyword", "value", "index_name"),
+    [
+        (Level.STUDY, "PatientID", "p77", "study_patient_id"),
+        (Level.STUDY, "AccessionNumber", "a77", "study_accession_number"),
+        (Level.STUDY, "StudyInstanceUID", "3.77", "study_study_uid_partition_key_key"),
+        (Level.STUDY, "PatientName", "n77", "study_patient_name"),
+        (Level.SERIES, "SeriesInstanceUID", "3.77.1", "series_series_uid"),
+        (Level.IMAGE, "SOPInstanceUID", "3.77.1.1", "instance_sop_instance_uid_series_key_key"),
+        (Level.IMAGE, "PatientID", "p77", "study_patient_id"),
+    ],
+)
+def test_selective_matches_use_their_index(search_sample, level, keyword, value, index_name):
+    statement, values = compose(
+        SearchQuery(level, 7, {TAGS[keyword]: Exact(value)}, frozenset(), limit=100)
+    )
+    with psycopg.connect(search_sample.dsn) as connection:
+        connection.execute(MANY_ROWS)
+        plan = connection.execute(sql.SQL("EXPLAIN ") + statement, values).fetchall()
+        connection.rollback()
+    lines = "\n".join(line for (line,) in plan)
+    assert f"{index_name} on " in lines or f"Bitmap Index Scan on {index_name}" in lines
+    assert "Seq Scan on study" not in lines
 
 
 def test_the_table_and_the_columns_agree(search_sample):

@@ -9,13 +9,14 @@ from datetime import date, time
 from typing import Final, TypeVar
 
 from longshore.errors import InvalidRequest
+from longshore.index.fold import fold_date, fold_time
 from longshore.index.search_columns import Matched, name_words
 from longshore.index.search_match import Exact, Match, Range, WordPrefix
 
-_DATE: Final = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
-_TIME: Final = re.compile(r"(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(\d{1,6}))?)?)?", re.ASCII)
+# Stricter than what is read from data sets: the forms of ACR-NEMA are no filters (PS3.5 6.2).
+_DATE: Final = re.compile(r"\d{8}", re.ASCII)
+_TIME: Final = re.compile(r"\d{2}(?:\d{2}){0,2}|\d{6}\.\d{1,6}", re.ASCII)
 _INTEGER: Final = re.compile(r"[+-]?\d{1,12}", re.ASCII)  # IS has 12 characters (PS3.5 6.2)
-_LEAP_SECOND: Final = 60
 
 _End = TypeVar("_End", date, time)
 
@@ -70,30 +71,18 @@ def _exact_or_range(attribute: Matched, text: str, parse: Callable[[Matched, str
 
 
 def _date(attribute: Matched, text: str) -> date:
-    parts = _DATE.fullmatch(text)
-    try:
-        if parts:
-            return date(int(parts[1]), int(parts[2]), int(parts[3]))
-    except ValueError:
-        pass  # no such day
-    raise _invalid(attribute, "expected a date as yyyyMMdd, or a range of two")
+    found = fold_date(text) if _DATE.fullmatch(text) else None
+    if found is None:
+        raise _invalid(attribute, "expected a date as yyyyMMdd, or a range of two")
+    return found
 
 
 def _time(attribute: Matched, text: str) -> time:
     """A time cut short, as `10` or `1030`, means its first instant, as in the model."""
-    parts = _TIME.fullmatch(text)
-    try:
-        if parts:
-            hour, minute, second = (int(part or 0) for part in parts.group(1, 2, 3))
-            microsecond = int((parts[4] or "").ljust(6, "0"))
-            if second == _LEAP_SECOND:
-                second, microsecond = 59, 999_999
-            return time(hour, minute, second, microsecond)
-    except ValueError:
-        pass  # no such time
-    raise _invalid(
-        attribute, "expected a time as HHmmss.ffffff or its beginning, or a range of two"
-    )
+    found = fold_time(text) if _TIME.fullmatch(text) else None
+    if found is None:
+        raise _invalid(attribute, "expected a time as HHmmss.ffffff cut where you like, or a range")
+    return found
 
 
 def _invalid(attribute: Matched, reason: str) -> InvalidRequest:

@@ -1,6 +1,6 @@
 """Search: one page of studies, series or instances in one round trip.
 
-The statement is one of `queries/search_*.sql` with its conditions composed; what a result holds
+The statement is one of `queries/search.sql` with its conditions composed; what a result holds
 beyond the rows is left to `services/search_fields.py`.
 """
 
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -25,16 +23,18 @@ from longshore.index.search_rows import (
     Found,
     RowReader,
 )
+from longshore.index.sql import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from longshore.index.database import Database
 
-_FILES: Final = {
-    Level.STUDY: "search_studies.sql",
-    Level.SERIES: "search_series.sql",
-    Level.IMAGE: "search_instances.sql",
+_STATEMENTS: Final = load("search.sql")
+_NAMES: Final = {
+    Level.STUDY: "search_studies",
+    Level.SERIES: "search_series",
+    Level.IMAGE: "search_instances",
 }
 _ROWS_PER_TURN: Final = 32  # some 10 µs each: other requests get the event loop in between
 
@@ -108,7 +108,7 @@ def compose(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
     for number, (tag, match) in enumerate(query.matches.items()):
         name = f"match_{number}"
         conditions.append(MATCHED[tag].condition(match, name=name, values=values))
-    template = sql.SQL(_template(query.level))
+    template = sql.SQL(_STATEMENTS[_NAMES[query.level]])
     return template.format(conditions=sql.SQL(" AND ").join(conditions)), values
 
 
@@ -123,10 +123,3 @@ def _wants(query: SearchQuery) -> dict[str, bool]:
         # An instance is its own newest; only its pack is looked up, and only for its metadata.
         "wants_newest": bool(fields - (ROW_TAGS if query.level is Level.IMAGE else above)),
     }
-
-
-@cache
-def _template(level: Level) -> LiteralString:
-    # The package's own files, which hold no value of a request.
-    text = (files("longshore.index") / "queries" / _FILES[level]).read_text("utf-8")
-    return cast("LiteralString", text)

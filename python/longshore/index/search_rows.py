@@ -104,7 +104,7 @@ class RowReader:
         self._parsed: dict[str, dict[str, Element]] = {}
 
     def found(self, row: Mapping[str, Any]) -> Found:
-        """Returns the result of a row of `queries/search_*.sql`."""
+        """Returns the result of a row of `queries/search.sql`."""
         attributes = {
             **self._stored(row["study_attributes"]),
             **self._stored(row["series_attributes"]),

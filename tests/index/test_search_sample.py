@@ -253,3 +253,10 @@ def _insert(connection: psycopg.Connection, table: str, row: dict[str, Any]) -> 
     )
     (key,) = connection.execute(statement, row).fetchone() or (0,)
     return key
+
+
+def test_the_sample_holds_what_must_not_be_found():
+    twins = "SELECT partition_key FROM study WHERE study_uid = '1.1' ORDER BY partition_key"
+    with searched_index() as sample, psycopg.connect(sample.dsn) as connection:
+        assert connection.execute(twins).fetchall() == [(1,), (2,)]
+        assert connection.execute("SELECT count(*) FROM instance").fetchone() == (7,)
