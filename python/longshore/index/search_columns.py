@@ -83,14 +83,16 @@ class Matched:
                 values[name] = self._key(value)
                 return sql.SQL("{} = {}").format(self._column, sql.Placeholder(name))
             case Range(first=first, last=last):
-                values |= {f"{name}_first": first, f"{name}_last": last}
-                column, ends = self._column, (f"{name}_first", f"{name}_last")
-                first_test, last_test = (
-                    sql.SQL(test).format(column, sql.Placeholder(end))
-                    for test, end in zip(("{} >= {}", "{} <= {}"), ends, strict=True)
-                )
-                given = ((first, first_test), (last, last_test))
-                return sql.SQL(" AND ").join(test for end, test in given if end is not None)
+                tests: list[sql.Composable] = []
+                if first is not None:
+                    values[f"{name}_first"] = first
+                    at_least = sql.SQL("{} >= {}")
+                    tests.append(at_least.format(self._column, sql.Placeholder(f"{name}_first")))
+                if last is not None:
+                    values[f"{name}_last"] = last
+                    at_most = sql.SQL("{} <= {}")
+                    tests.append(at_most.format(self._column, sql.Placeholder(f"{name}_last")))
+                return sql.SQL(" AND ").join(tests)
             case WordPrefix(words=words):
                 # A space before the first word, so that every word begins behind one.
                 values[name] = f"% {_escaped(fold_name(' '.join(words)))}%"
