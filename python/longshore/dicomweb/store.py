@@ -9,9 +9,8 @@ from starlette.routing import Route
 
 from longshore.dicom import DEFAULT_PARTITION_KEY
 from longshore.dicomweb import media_types, store_response, urls
-from longshore.dicomweb.origin import origin
-from longshore.dicomweb.routes import api_version
-from longshore.dicomweb.uids import uid_of
+from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.versions import api_version
 from longshore.services.store import StoreTarget
 
 
@@ -19,9 +18,11 @@ async def store_instances(request: Request) -> Response:
     """Stores the body's instances (PS3.18 10.5), in one study if the path names it."""
     media_types.require_dicom_json(request)
     content = media_types.store_content(request)
-    study_uid = uid_of(request, "study") if "study" in request.path_params else None
+    study_uid = None
+    if "study" in request.path_params:
+        study_uid = urls.checked_uid(request.path_params["study"])
     version = api_version(request)
-    outcome = await origin(request).stores.store(
+    outcome = await origin_of(request).stores.store(
         request.stream(),
         StoreTarget(
             partition_key=DEFAULT_PARTITION_KEY,

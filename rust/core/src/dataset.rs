@@ -517,7 +517,13 @@ impl Walker {
             None if v0 == b' ' && v1 == b' ' => {
                 let vr = dictionary::vr_of(tag, self.is_signed);
                 let length = u32::from(self.encoding.u16([l0, l1]));
-                return Ok(Some(Header { tag, vr, length, bytes: 8, is_implicit: true }));
+                return Ok(Some(Header {
+                    tag,
+                    vr,
+                    length,
+                    bytes: 8,
+                    is_implicit: true,
+                }));
             }
             // Others fall into Implicit VR for single elements.
             None => {

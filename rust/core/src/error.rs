@@ -9,15 +9,61 @@ use std::fmt;
 pub enum BodyError {
     /// The boundary parameter is empty, longer than 70 characters, or not printable ASCII.
     BadBoundary,
+    /// The body has no bytes.
+    Empty,
+    /// No delimiter within the limit.
+    NoDelimiter {
+        /// The limit, in bytes.
+        bytes_max: u64,
+    },
+    /// A part's headers are longer than the limit.
+    HeadersTooLong {
+        /// Where the reader stood.
+        offset: u64,
+        /// The limit, in bytes.
+        bytes_max: usize,
+    },
+    /// More parts than the limit.
+    TooManyParts {
+        /// The limit.
+        count_max: u64,
+    },
+    /// The closing delimiter never came.
+    Unclosed {
+        /// Bytes of the body that did.
+        offset: u64,
+    },
 }
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadBoundary => write!(
-                f,
-                "the boundary parameter is not 1 to 70 printable ASCII characters"
-            ),
+            Self::BadBoundary => {
+                write!(
+                    f,
+                    "the boundary parameter is not 1 to 70 printable ASCII characters"
+                )
+            }
+            Self::Empty => write!(f, "the body is empty"),
+            Self::NoDelimiter { bytes_max } => {
+                write!(
+                    f,
+                    "no delimiter with the declared boundary in the first {bytes_max} bytes"
+                )
+            }
+            Self::HeadersTooLong { offset, bytes_max } => {
+                write!(
+                    f,
+                    "the part headers before byte {offset} are longer than {bytes_max} bytes"
+                )
+            }
+            Self::TooManyParts { count_max } => write!(f, "more than {count_max} parts"),
+            Self::Unclosed { offset } => {
+                write!(
+                    f,
+                    "the body ended after {offset} bytes without its closing delimiter"
+                )
+            }
         }
     }
 }
@@ -99,3 +145,37 @@ impl fmt::Display for PartError {
 }
 
 impl std::error::Error for PartError {}
+
+/// A pack that cannot be laid out, or bytes that are no pack's directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackError {
+    /// A pack holds at least one instance.
+    Empty,
+    /// Two entries have the same UIDs; a pack's names are unique.
+    SameName,
+    /// The first local header does not fit before the payload offset that was asked for.
+    HeaderDoesNotFit,
+    /// The end of central directory record is not where a pack has it.
+    NoDirectory,
+    /// The directory contradicts itself or the pack's length.
+    BadDirectory {
+        /// Where in the directory, in bytes.
+        offset: usize,
+    },
+}
+
+impl fmt::Display for PackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "a pack holds at least one instance"),
+            Self::SameName => write!(f, "two entries of a pack have the same UIDs"),
+            Self::HeaderDoesNotFit => write!(f, "the first header does not fit before its payload"),
+            Self::NoDirectory => write!(f, "no directory at the end of the pack"),
+            Self::BadDirectory { offset } => {
+                write!(f, "the pack's directory is damaged at byte {offset}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PackError {}

@@ -9,7 +9,7 @@ use crate::validate;
 use crate::value;
 
 /// Most comments that are told of one instance.
-pub const COMMENT_COUNT_MAX: usize = 100;
+const COMMENT_COUNT_MAX: usize = 100;
 
 /// What was found, element by element.
 #[derive(Debug)]
@@ -45,7 +45,9 @@ impl Findings {
         if let Some((at, row)) = row {
             self.indexed(element, row, text, raw_length);
             let first = json::trim_end(value::first(element.vr, text));
-            self.keep(at, (!first.is_empty()).then(|| first.to_owned()));
+            // The index holds no NUL.
+            let is_kept = !first.is_empty() && !first.contains('\0');
+            self.keep(at, is_kept.then(|| first.to_owned()));
         }
         if self.rules.is_strict {
             return true;

@@ -52,7 +52,9 @@ impl Facts {
                 .iter()
                 .any(|row| row.tag == span.tag && row.level == level);
             let fragment = self.json.get(span.start..span.end).unwrap_or_default();
-            if is_kept && fragment.len() > EMPTY_ATTRIBUTE_BYTES {
+            // PostgreSQL's jsonb holds no NUL; a value with one can be neither matched nor returned.
+            let has_nul = memchr::memmem::find(fragment, b"\\u0000").is_some();
+            if is_kept && !has_nul && fragment.len() > EMPTY_ATTRIBUTE_BYTES {
                 if out.len() > 1 {
                     out.push(b',');
                 }

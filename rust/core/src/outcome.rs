@@ -162,7 +162,11 @@ fn refusal(facts: &Facts, failure_reason: u16, comments: Vec<String>, detail: St
 fn unreadable(error: PartError, facts: &Facts) -> Refusal {
     // What never names an instance is none; what breaks off behind its name could not be processed.
     let is_named = facts.value_of(tag::SOP_INSTANCE_UID).is_some();
-    let reason = if is_named { FAILURE_PROCESSING } else { FAILURE_INVALID };
+    let reason = if is_named {
+        FAILURE_PROCESSING
+    } else {
+        FAILURE_INVALID
+    };
     refusal(facts, reason, Vec::new(), error.to_string())
 }
 

@@ -113,13 +113,12 @@ impl StoreReader {
 
     /// Ends the body.
     pub fn finish(&mut self, out: &mut Vec<StoreEvent>) -> Result<(), StoreError> {
-        match &self.framing {
-            Some(framing) => Ok(framing.finish()?),
-            None => {
-                self.end(out);
-                Ok(())
-            }
+        if let Some(framing) = &self.framing {
+            framing.finish()?;
+        } else {
+            self.end(out);
         }
+        Ok(())
     }
 
     fn begin(&mut self, headers: &PartHeaders) -> Result<(), StoreError> {

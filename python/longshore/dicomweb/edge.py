@@ -1,0 +1,86 @@
+"""The outermost layer: what holds for every request and every answer, whichever route it meets.
+
+Standard headers, the guard of the query string, no body for HEAD, and the last word on errors
+nobody expected.
+"""
+
+import logging
+import re
+import traceback
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from longshore.dicomweb.errors import INTERNAL_ERROR_TEXT, text_response
+from longshore.dicomweb.versions import SUPPORTED_VERSIONS
+
+_log = logging.getLogger(__name__)
+
+_VERSIONED = re.compile(r"/v\d[^/]*(?:/|$)", re.IGNORECASE)
+_STANDARD_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+    (b"content-security-policy", b"frame-src 'self';"),
+)
+_VERSIONS_HEADER = (b"api-supported-versions", SUPPORTED_VERSIONS.encode("ascii"))
+
+
+PLACES_MAX = 6  # calls; what lies above is Starlette's way to the route
+
+
+class ResponseCutError(Exception):
+    """An answer broke off after its first byte; all that is left is to cut the connection."""
+
+
+class Edge:
+    """ASGI middleware; goes around everything else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection event stream; only HTTP is touched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(scope, send)
+        if b"<" in unquote_to_bytes(scope["query_string"]):
+            refusal = text_response(400, "The query string included invalid characters.")
+            await refusal(scope, receive, answer.send)
+            return
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as error:
+            # The text and the locals of an unexpected error may hold attribute values.
+            origin = error.__cause__ or error
+            _log.error("unexpected %s at %s", type(origin).__qualname__, _places(origin))
+            if answer.is_started:
+                raise ResponseCutError("the cause is in the line above") from None
+            refusal = text_response(500, INTERNAL_ERROR_TEXT)
+            await refusal(scope, receive, answer.send)
+
+
+class _Answer:
+    """One response on its way out."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.is_started = False
+        self._send = send
+        self._is_head = scope["method"] == "HEAD"
+        self._is_versioned = _VERSIONED.match(scope["path"]) is not None
+
+    async def send(self, message: Message) -> None:
+        """Passes a message on, with the standard headers; HEAD loses the body."""
+        if message["type"] == "http.response.start":
+            self.is_started = True
+            added = [_VERSIONS_HEADER] if self._is_versioned else []
+            message["headers"] = [*message["headers"], *_STANDARD_HEADERS, *added]
+        elif message["type"] == "http.response.body" and self._is_head:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def _places(error: BaseException) -> str:
+    """Returns the last calls that led to an error, innermost last: files and lines, no values."""
+    frames = traceback.extract_tb(error.__traceback__)[-PLACES_MAX:]
+    return " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)

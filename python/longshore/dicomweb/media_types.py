@@ -1,0 +1,192 @@
+"""Accept and Content-Type, read leniently (RFC 9110 12.5.1; PS3.18 8.3.3.1 and 8.7.5).
+
+Grammar only, plus the questions every route asks (DICOM JSON? gzip?). What can be served for which
+range is `negotiation`'s business.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from longshore.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
+
+DICOM = "application/dicom"
+DICOM_JSON = "application/dicom+json"
+JSON = "application/json"
+OCTET_STREAM = "application/octet-stream"
+RELATED = "multipart/related"
+
+ACCEPT_CHARACTERS_MAX = 8 * 1024  # the longest seen from a viewer is under 1 KiB
+CONTENT_TYPE_CHARACTERS_MAX = 1024  # a boundary has at most 70 (RFC 2046 5.1.1)
+
+# A quoted string (its end may be missing), or a run of anything but the delimiters.
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[^",;]+|[,;]', re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRange:
+    """One member of an Accept list.
+
+    Attributes:
+        media_type: Lower case, `*/*` for the bare star that some clients send.
+        parameters: (name in lower case, value without quotes), as sent: a name may come twice.
+        quality: 0.0 to 1.0; 1.0 if absent or unreadable.
+    """
+
+    media_type: str
+    parameters: tuple[tuple[str, str], ...]
+    quality: float
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Returns every non-empty value of a parameter, in order; () if it was not given."""
+        return tuple(value for key, value in self.parameters if key == name and value)
+
+    def covers(self, media_type: str) -> bool:
+        """Tells whether the range is the media type itself or a wildcard above it."""
+        return self.media_type in ("*/*", media_type, f"{media_type.partition('/')[0]}/*")
+
+
+def parse_accept(text: str) -> list[MediaRange]:
+    """Returns the ranges of an Accept value by falling quality, equal ones in the order sent.
+
+    Ranges with quality 0 are left out; so are members that are no media range at all.
+
+    Raises:
+        NotAcceptable: The text is longer than `ACCEPT_CHARACTERS_MAX`.
+    """
+    if len(text) > ACCEPT_CHARACTERS_MAX:
+        raise NotAcceptable(f"Accept is longer than {ACCEPT_CHARACTERS_MAX} characters.")
+    ranges = [_range(member) for member in _members(text)]
+    accepted = [each for each in ranges if each is not None and each.quality > 0]
+    return sorted(accepted, key=lambda each: -each.quality)
+
+
+def accepted(request: Request) -> list[MediaRange]:
+    """Returns what the request accepts, best first. Empty means: anything.
+
+    The `accept` query parameter outranks the header, which a browser fills in on its own
+    (PS3.18 8.3.3.1). A `+` that was not written `%2B` arrives as a space and is meant as a plus.
+    """
+    query = ",".join(request.query_params.getlist("accept"))
+    if query.strip():
+        return _all_or_nothing(query.replace("application/dicom ", "application/dicom+"))
+    return _all_or_nothing(",".join(request.headers.getlist("accept")))
+
+
+def require_dicom_json(request: Request) -> None:
+    """Does nothing if the request accepts DICOM JSON or says nothing.
+
+    Raises:
+        NotAcceptable: It accepts other media types only.
+    """
+    ranges = accepted(request)
+    if ranges and not any(each.covers(DICOM_JSON) or each.covers(JSON) for each in ranges):
+        raise NotAcceptable(f"What is asked for is served as {DICOM_JSON} only.")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContent:
+    """The form of a Store request's body.
+
+    Attributes:
+        boundary: Of a multipart body; None if the body is one Part 10 file.
+        root_type: The `type` parameter, lower case, which the first part inherits.
+    """
+
+    boundary: bytes | None
+    root_type: str | None
+
+
+def store_content(request: Request) -> StoreContent:
+    """Reads the Content-Type of a Store request (PS3.18 10.5.1).
+
+    Raises:
+        InvalidRequest: The root is said to be another part than the first.
+        UnsupportedMediaType: The body is neither multipart nor one Part 10 file.
+    """
+    text = ",".join(request.headers.getlist("content-type"))[:CONTENT_TYPE_CHARACTERS_MAX]
+    media_type, *pieces = next(_members(text))
+    parameters = dict(reversed(_parameters(pieces)))
+    if media_type.strip().lower() == DICOM:
+        return StoreContent(None, None)
+    root_type = parameters.get("type", "").lower() or None
+    if media_type.strip().lower() != RELATED or root_type not in (None, DICOM):
+        raise UnsupportedMediaType(f"The specified content type '{text}' is not supported.")
+    if not parameters.get("boundary"):
+        raise UnsupportedMediaType(
+            f"The content type '{text}' is either not multipart or is missing boundary."
+        )
+    if "start" in parameters:
+        raise InvalidRequest("The start parameter in multipart/related request is not supported.")
+    try:
+        return StoreContent(parameters["boundary"].encode("ascii"), root_type)
+    except UnicodeEncodeError:
+        raise InvalidRequest("The boundary must be of printable ASCII characters.") from None
+
+
+def accepts_gzip(accept_encoding: str | None) -> bool:
+    """Tells whether a content coding of gzip may be used (RFC 9110 12.5.3)."""
+    qualities: dict[str, float] = {}
+    for member in _members((accept_encoding or "")[:ACCEPT_CHARACTERS_MAX]):
+        coding, parameters = member[0].strip().lower(), _parameters(member[1:])
+        qualities[coding] = _quality(dict(parameters).get("q"))
+    return qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", 0.0))) > 0
+
+
+def _all_or_nothing(text: str) -> list[MediaRange]:
+    """Parses; text that says something, but nothing acceptable, must not come to mean "anything".
+
+    Raises:
+        NotAcceptable: Every member has quality 0 or is unreadable.
+    """
+    ranges = parse_accept(text)
+    if text.strip(" \t,;") and not ranges:
+        raise NotAcceptable("Accept names no media type that may be served.")
+    return ranges
+
+
+def _members(text: str) -> Iterator[list[str]]:
+    """Yields each list member as its `;`-separated pieces; quoted delimiters delimit nothing."""
+    pieces = [""]
+    for piece in _TOKENS.findall(text):
+        if piece == ",":
+            yield pieces
+            pieces = [""]
+        elif piece == ";":
+            pieces.append("")
+        else:
+            pieces[-1] += piece
+    yield pieces
+
+
+def _range(pieces: list[str]) -> MediaRange | None:
+    media_type = pieces[0].strip().lower()
+    if media_type == "*":
+        media_type = "*/*"
+    if media_type.count("/") != 1:
+        return None
+    parameters = _parameters(pieces[1:])
+    quality = next((value for name, value in parameters if name == "q"), None)
+    kept = tuple((name, value) for name, value in parameters if name != "q")
+    return MediaRange(media_type, kept, _quality(quality))
+
+
+def _parameters(pieces: list[str]) -> list[tuple[str, str]]:
+    split = (piece.partition("=") for piece in pieces)
+    return [(name.strip().lower(), _unquoted(value.strip())) for name, _, value in split]
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    inner = value[1:-1] if len(value) > 1 and value.endswith('"') else value[1:]
+    return _QUOTED_PAIR.sub(r"\1", inner)
+
+
+def _quality(text: str | None) -> float:
+    if text is None or not re.fullmatch(r"[01]?(?:\.[0-9]{0,6})?", text) or text in ("", "."):
+        return 1.0
+    return min(float(text), 1.0)

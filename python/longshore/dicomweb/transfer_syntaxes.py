@@ -1,0 +1,61 @@
+"""Transfer syntaxes as media types name them (PS3.18 Tables 8.7.3-2, 8.7.3-4 and 8.7.3-5)."""
+
+from collections.abc import Iterable
+
+IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+ANY = "*"
+
+_BY_MEDIA_TYPE = {
+    "image/dicom-rle": ("1.2.840.10008.1.2.5",),
+    "image/jpeg": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70)),
+    "image/jls": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)),
+    "image/jp2": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91)),
+    "image/jpx": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (92, 93)),
+    "image/jxl": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (110, 111, 112)),
+    "image/jphc": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (201, 202, 203)),
+    "video/mpeg": tuple(f"1.2.840.10008.1.2.4.{n}" for n in ("100", "100.1", "101", "101.1")),
+    "video/mp4": tuple(
+        f"1.2.840.10008.1.2.4.{n}"
+        for n in ("102", "102.1", "103", "103.1", "104", "104.1", "105", "105.1", "106", "106.1")
+    ),
+    "video/h265": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (107, 108)),
+}
+_MEDIA_TYPE = {uid: media_type for media_type, uids in _BY_MEDIA_TYPE.items() for uid in uids}
+# Names from before the registrations, still sent by viewers.
+_OLD_NAMES = {"image/x-jls": "image/jls", "image/x-dicom-rle": "image/dicom-rle"}
+
+
+def media_type_of(transfer_syntax_uid: str) -> str | None:
+    """Returns the media type of a compressed frame, or None for native pixel data."""
+    return _MEDIA_TYPE.get(transfer_syntax_uid)
+
+
+def current_name(media_type: str) -> str:
+    """Returns the registered name of a media type that has an older one."""
+    return _OLD_NAMES.get(media_type, media_type)
+
+
+def served_frame_syntax(transfer_syntax_uid: str) -> str:
+    """Returns the transfer syntax that describes a frame taken out of its data set.
+
+    Implicit and explicit little endian differ in the data elements' headers only, so a native
+    frame's bytes are the same; Explicit is what user agents know (PS3.18 8.7.3.3.2).
+    """
+    if transfer_syntax_uid == IMPLICIT_LITTLE_ENDIAN:
+        return EXPLICIT_LITTLE_ENDIAN
+    return transfer_syntax_uid
+
+
+def admits(asked: Iterable[str], transfer_syntax_uid: str) -> bool:
+    """Tells whether n `transfer-syntax` values, as sent, admit a transfer syntax.
+
+    No value means that the server may choose; several mean "one of these". A media type among
+    them stands for its transfer syntaxes.
+    """
+    values = list(asked)
+    return not values or any(
+        value in (ANY, transfer_syntax_uid)
+        or transfer_syntax_uid in _BY_MEDIA_TYPE.get(current_name(value.lower()), ())
+        for value in values
+    )

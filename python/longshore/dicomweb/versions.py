@@ -1,0 +1,84 @@
+"""API versions: one path segment in front of every DICOMweb route (`/v2/studies`)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from longshore.dicomweb.errors import text_response
+
+_VERSIONS: Final = {"1.0-prerelease": 1, "1": 1, "1.0": 1, "2": 2, "2.0": 2}
+SUPPORTED_VERSIONS = "1.0-prerelease, 1, 2"
+
+
+class _VersionText(Convertor[str]):
+    """What reads as a version, known or not; other text is no route at all."""
+
+    regex = r"[0-9]+(?:\.[0-9]+)?(?:-[A-Za-z][0-9A-Za-z]*)?"
+
+    @override
+    def convert(self, value: str) -> str:
+        return value
+
+    @override
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("api_version", _VersionText())
+
+
+def api_version(request: Request) -> int:
+    """Returns 1 or 2: whose behaviour the request asks for."""
+    return _VERSIONS[request.path_params["version"].lower()]
+
+
+class VersionedRoutes:
+    """The routes behind the version segment, as an ASGI application.
+
+    Differs from Starlette's router in two answers: a version that is not served, and 405 with
+    the methods of every route of that path.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self.routes = list(routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request to its route."""
+        refusal = _unsupported(Request(scope, receive))
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        allowed: set[str] = set()
+        for route in self.routes:
+            match, child_scope = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(child_scope)
+                await route.handle(scope, receive, send)
+                return
+            if match is Match.PARTIAL and isinstance(route, Route):
+                allowed |= route.methods or set()
+        response = _not_allowed(scope["method"], allowed) if allowed else Response(status_code=404)
+        await response(scope, receive, send)
+
+
+def _unsupported(request: Request) -> Response | None:
+    version = request.path_params["version"]
+    if version.lower() in _VERSIONS:
+        return None
+    text = (
+        f"The HTTP resource that matches the request URI '{request.url.replace(query='')}' does"
+        f" not support the API version '{version}'."
+    )
+    return JSONResponse({"error": {"code": "UnsupportedApiVersion", "message": text}}, 400)
+
+
+def _not_allowed(method: str, allowed: set[str]) -> Response:
+    methods = ", ".join(sorted(allowed))
+    text = f"The resource does not support HTTP method '{method}', only {methods}."
+    return text_response(405, text, {"Allow": methods})

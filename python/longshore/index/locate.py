@@ -1,0 +1,169 @@
+"""Where instances, their metadata and their frames lie."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from longshore.errors import NotFound
+from longshore.extent import Extent, pack_blob
+from longshore.index import sql
+from longshore.index.database import Database
+from longshore.index.rows import as_unsigned
+
+_SQL = sql.load("locate.sql")
+
+_ENTRY_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One instance and where its bytes are.
+
+    Attributes:
+        instance_key: Names this version of the instance; another Store of it has another key.
+        payload: The Part 10 file.
+        segment: The metadata, deflated.
+        segment_plain_length: Bytes of the metadata, inflated.
+        segment_crc32: Of the metadata, inflated; unsigned.
+        has_bulkdata_uri: The metadata must be rewritten before it is served.
+        frame_count: Frames that can be read by range; None if there are none.
+    """
+
+    instance_key: int
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    payload: Extent
+    segment: Extent
+    segment_plain_length: int
+    segment_crc32: int
+    has_bulkdata_uri: bool
+    frame_count: int | None
+    bits_allocated: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSource:
+    """Where n frames of an instance lie, in the order asked.
+
+    Attributes:
+        pixel_offset: Native: where the pixel data's value begins in the payload, in bytes.
+        frame_bits: Native: bits from one frame to the next.
+        frame_indices: Native: n 0-based indices.
+        extents: Encapsulated: n pairs of offset in the payload and length, in bytes, item headers
+            included.
+    """
+
+    located: Located
+    is_native: bool
+    pixel_offset: int = 0
+    frame_bits: int = 0
+    frame_indices: Sequence[int] = ()
+    extents: Sequence[tuple[int, int]] = ()
+
+
+async def locate(
+    database: Database,
+    *,
+    partition_key: int,
+    study_uid: str,
+    series_uid: str | None = None,
+    sop_instance_uid: str | None = None,
+) -> list[Located]:
+    """Locates the instances of a study, a series or one instance, by series and instance number.
+
+    Returns:
+        n instances, at least one.
+
+    Raises:
+        NotFound: Nothing of that name; the text says of which level.
+    """
+    parameters = {
+        "partition_key": partition_key,
+        "study_uid": study_uid,
+        "series_uid": series_uid,
+        "sop_instance_uid": sop_instance_uid,
+    }
+    async with database.connection() as connection:
+        rows = await (await connection.execute(_SQL["locate"], parameters)).fetchall()
+    found = [located_from(study_uid, row) for row in rows if row[0] is not None]
+    if found:
+        return found
+    if not rows:
+        level = "study"
+    elif series_uid is not None and rows[0][1] is None:
+        level = "series"
+    else:
+        level = "instance"
+    raise not_found(level)
+
+
+def not_found(level: str) -> NotFound:
+    """Returns the error for a study, series, instance or frame that is not there."""
+    return NotFound(f"The specified {level} cannot be found.")
+
+
+def located_from(study_uid: str, row: Sequence[Any]) -> Located:
+    """Reads a row of `locate`."""
+    blob = pack_blob(row[5])
+    return Located(
+        instance_key=row[0],
+        study_uid=study_uid,
+        series_uid=row[1],
+        sop_instance_uid=row[2],
+        sop_class_uid=row[3],
+        transfer_syntax_uid=row[4],
+        payload=Extent(blob, row[6], row[7]),
+        segment=Extent(blob, row[8], row[9]),
+        segment_plain_length=row[10],
+        segment_crc32=as_unsigned(row[11]),
+        has_bulkdata_uri=row[12],
+        frame_count=row[13],
+        bits_allocated=row[14],
+    )
+
+
+async def locate_frames(
+    database: Database,
+    *,
+    partition_key: int,
+    study_uid: str,
+    series_uid: str,
+    sop_instance_uid: str,
+    frame_numbers: Sequence[int],
+) -> FrameSource:
+    """Locates frames of one instance; what it costs does not depend on how many it has.
+
+    Args:
+        frame_numbers: n numbers, 1-based, in the order in which they are wanted; may repeat.
+
+    Raises:
+        NotFound: No such instance, no frames in it, or not so many.
+    """
+    (located,) = await locate(
+        database,
+        partition_key=partition_key,
+        study_uid=study_uid,
+        series_uid=series_uid,
+        sop_instance_uid=sop_instance_uid,
+    )
+    if located.frame_count is None or max(frame_numbers) > located.frame_count:
+        raise not_found("frame")
+    parameters = {"instance_key": located.instance_key, "frame_numbers": list(frame_numbers)}
+    async with database.connection() as connection:
+        row = await (await connection.execute(_SQL["locate_frames"], parameters)).fetchone()
+    if row is None:
+        raise not_found("instance")
+    pixel_offset, frame_bits, entries = row
+    if pixel_offset is not None:
+        indices = [number - 1 for number in frame_numbers]
+        return FrameSource(located, True, pixel_offset, frame_bits, indices)
+    return FrameSource(located, False, extents=[_entry(entry) for entry in entries])
+
+
+def _entry(entry: bytes) -> tuple[int, int]:
+    """Reads one entry of a frame table: offset and length, six bytes each."""
+    half = _ENTRY_BYTES // 2
+    return int.from_bytes(entry[:half], "little"), int.from_bytes(entry[half:], "little")

@@ -1,0 +1,133 @@
+"""What the index knows of packs, for the work in the background."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from longshore.extent import Extent, pack_blob
+from longshore.index import sql
+from longshore.index.database import Database
+from longshore.index.rows import as_unsigned
+
+_SQL = sql.load("packs.sql")
+
+DEAD_PACK_COUNT_MAX = 100
+"""Dead packs that are looked at in one round."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadPack:
+    """A pack with dead entries; with nothing else if `live_count` is 0."""
+
+    pack_id: str
+    length: int
+    live_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEntry:
+    """An entry of a pack that has a row."""
+
+    instance_key: int
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    payload: Extent
+    segment: Extent
+    segment_plain_length: int
+    segment_crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an instance lies in the pack it moves to, in bytes."""
+
+    instance_key: int
+    payload_offset: int
+    segment_offset: int
+
+
+async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
+    """Returns those of the packs that have a row."""
+    async with database.connection() as connection:
+        cursor = await connection.execute(_SQL["known_packs"], {"pack_ids": list(pack_ids)})
+        return {row[0] for row in await cursor.fetchall()}
+
+
+async def claim_for_sweep(database: Database, pack_id: str) -> bool:
+    """Takes a pack without a row for forgotten; False if it has one by now."""
+    async with database.connection() as connection:
+        cursor = await connection.execute(_SQL["claim_for_sweep"], {"pack_id": pack_id})
+        return await cursor.fetchone() is not None
+
+
+async def forget_pack(database: Database, pack_id: str) -> None:
+    """Removes the row of a pack whose blob is gone."""
+    async with database.connection() as connection:
+        await connection.execute(_SQL["forget_pack"], {"pack_id": pack_id})
+
+
+async def dead_packs(database: Database, *, dead_before: datetime) -> list[DeadPack]:
+    """Returns packs whose last dead entry died before a time, at most `DEAD_PACK_COUNT_MAX`."""
+    parameters = {"dead_before": dead_before, "limit": DEAD_PACK_COUNT_MAX}
+    async with database.connection() as connection:
+        cursor = await connection.execute(_SQL["dead_packs"], parameters)
+        return [DeadPack(*row) for row in await cursor.fetchall()]
+
+
+async def live_entries(database: Database, pack_id: str) -> list[LiveEntry]:
+    """Returns a pack's entries that have a row, in pack order."""
+    blob = pack_blob(pack_id)
+    async with database.connection() as connection:
+        cursor = await connection.execute(_SQL["live_entries"], {"pack_id": pack_id})
+        return [
+            LiveEntry(
+                *row[:4],
+                payload=Extent(blob, row[4], row[5]),
+                segment=Extent(blob, row[6], row[7]),
+                segment_plain_length=row[8],
+                segment_crc32=as_unsigned(row[9]),
+            )
+            for row in await cursor.fetchall()
+        ]
+
+
+async def move_entries(
+    database: Database,
+    *,
+    old_pack_id: str,
+    new_pack_id: str,
+    length: int,
+    places: Sequence[Place],
+) -> int:
+    """Moves the rows of entries that were copied to a new, durable pack; returns how many.
+
+    What was deleted in the meantime stays deleted. The old pack is then dead as a whole and waits
+    its time: a reader may have located it.
+
+    Args:
+        length: Bytes of the new pack.
+    """
+    async with database.connection() as connection, connection.transaction():
+        cursor = await connection.execute(_SQL["lock_pack"], {"pack_id": old_pack_id})
+        old = await cursor.fetchone()
+        if old is None:
+            return 0
+        cursor = await connection.execute(
+            _SQL["insert_moved_pack"],
+            {"pack_id": new_pack_id, "pack_length": length, "entry_count": len(places)},
+        )
+        (new,) = await cursor.fetchone() or (None,)
+        cursor = await connection.execute(
+            _SQL["move_entries"],
+            {
+                "old_pack_key": old[0],
+                "new_pack_key": new,
+                "instance_keys": [place.instance_key for place in places],
+                "payload_offsets": [place.payload_offset for place in places],
+                "segment_offsets": [place.segment_offset for place in places],
+            },
+        )
+        moved = await cursor.fetchall()
+        await connection.execute(_SQL["count_moved"], {"pack_keys": [old[0], new]})
+        return len(moved)

@@ -1,0 +1,110 @@
+//! Metadata as one byte-aligned piece of a deflate stream per instance (RFC 1951, RFC 1952).
+//!
+//! A segment ends with a full flush and refers to nothing before it, so segments can be put one behind
+//! the other with stored blocks between them, and nothing is inflated to serve them.
+
+use flate2::{Compress, Compression, FlushCompress};
+
+/// Level 3 takes half the time of level 6 on DICOM JSON and gives 12 % more bytes.
+const LEVEL: u32 = 3;
+
+/// `,` as a stored block that is not the last: between two segments.
+pub const GZIP_SEPARATOR: [u8; 6] = stored(b',', false);
+/// `[` before the first segment.
+pub(super) const OPEN: [u8; 6] = stored(b'[', false);
+/// `]`, the last block.
+pub(super) const CLOSE: [u8; 6] = stored(b']', true);
+
+/// No name, no time, unknown system (RFC 1952 2.3).
+const GZIP_HEADER: [u8; 10] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF];
+
+/// A block of one stored byte (RFC 1951 3.2.4).
+const fn stored(byte: u8, is_last: bool) -> [u8; 6] {
+    [is_last as u8, 1, 0, 0xFE, 0xFF, byte]
+}
+
+/// One instance's DICOM JSON, deflated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Raw deflate, ended by a full flush.
+    pub deflated: Vec<u8>,
+    /// Of the plain JSON.
+    pub crc32: u32,
+    /// Bytes of the plain JSON.
+    pub plain_length: u32,
+}
+
+/// Deflates segments; keeps its working memory from one to the next.
+#[derive(Debug)]
+pub struct Deflater {
+    stream: Compress,
+}
+
+impl Default for Deflater {
+    fn default() -> Self {
+        Self {
+            stream: Compress::new(Compression::new(LEVEL), false),
+        }
+    }
+}
+
+impl Deflater {
+    /// Deflates one instance's JSON, of less than 4 GiB.
+    pub fn segment(&mut self, json: &[u8]) -> Segment {
+        self.stream.reset();
+        let mut deflated = Vec::with_capacity((json.len() / 3).saturating_add(64));
+        loop {
+            let used = usize::try_from(self.stream.total_in()).unwrap_or(usize::MAX);
+            let rest = json.get(used..).unwrap_or_default();
+            let spare = deflated.capacity().saturating_sub(deflated.len());
+            // Into memory, deflating cannot fail; the loop ends when all is in and room is left.
+            let status = self
+                .stream
+                .compress_vec(rest, &mut deflated, FlushCompress::Full);
+            let is_all_in = self.stream.total_in() == json.len() as u64;
+            if status.is_err() || (is_all_in && deflated.len() < deflated.capacity()) {
+                break;
+            }
+            deflated.reserve(spare.max(4096));
+        }
+        let plain_length = u32::try_from(json.len()).unwrap_or(u32::MAX);
+        Segment {
+            deflated,
+            crc32: crc32fast::hash(json),
+            plain_length,
+        }
+    }
+}
+
+/// CRC-32 and length of `[`, the segments with `,` between them, `]`.
+pub(super) fn array_checksum(segments: impl Iterator<Item = (u32, u64)>) -> (u32, u64) {
+    let mut whole = crc32fast::Hasher::new();
+    let mut length = 2_u64;
+    whole.update(b"[");
+    for (at, (crc32, plain_length)) in segments.enumerate() {
+        if at > 0 {
+            whole.update(b",");
+            length = length.saturating_add(1);
+        }
+        whole.combine(&crc32fast::Hasher::new_with_initial_len(
+            crc32,
+            plain_length,
+        ));
+        length = length.saturating_add(plain_length);
+    }
+    whole.update(b"]");
+    (whole.finalize(), length)
+}
+
+/// What goes before and behind n stitched segments (CRC-32 and plain length of each) to make one gzip
+/// member that holds a JSON array. Between the segments goes `GZIP_SEPARATOR`.
+#[must_use]
+pub fn gzip_frame(segments: &[(u32, u64)]) -> (Vec<u8>, Vec<u8>) {
+    let (crc32, length) = array_checksum(segments.iter().copied());
+    let head = [&GZIP_HEADER[..], &OPEN].concat();
+    let mut tail = CLOSE.to_vec();
+    tail.extend_from_slice(&crc32.to_le_bytes());
+    // The length modulo 2^32 (RFC 1952 2.3.1).
+    tail.extend_from_slice(length.to_le_bytes().first_chunk::<4>().unwrap_or(&[0; 4]));
+    (head, tail)
+}
