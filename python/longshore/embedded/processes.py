@@ -10,8 +10,10 @@ from pathlib import Path
 import psutil
 
 from longshore.embedded.errors import EmbeddedError
+from longshore.embedded.options import PORT
 
 _LOCK_FILE = "postmaster.pid"
+_SOCKET_LOCK_FILE = f".s.PGSQL.{PORT}.lock"
 
 
 def lock_file_lines(folder: Path) -> list[str]:
@@ -36,8 +38,8 @@ def settle(folder: Path, *, wait_s_max: float) -> int | None:
     """Returns the process id of the folder's running server, or None when one may be started.
 
     Processes whose server was killed end by themselves when they notice; they are waited for, since
-    a second server beside them would damage the data. A lock file that names a process of another
-    kind is removed: PostgreSQL would take it for a server.
+    a second server beside them would damage the data. Lock files that name a process of another
+    kind are removed: PostgreSQL would take it for a server.
 
     Raises:
         EmbeddedError: They did not end.
@@ -48,7 +50,8 @@ def settle(folder: Path, *, wait_s_max: float) -> int | None:
         return pid
     end_all(folder, wait_s_max=wait_s_max)
     if pid is not None and psutil.pid_exists(pid):
-        (folder / _LOCK_FILE).unlink(missing_ok=True)
+        for name in (_LOCK_FILE, _SOCKET_LOCK_FILE):
+            (folder / name).unlink(missing_ok=True)
     return None
 
 

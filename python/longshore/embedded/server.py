@@ -28,6 +28,7 @@ INITDB_S_MAX = 300.0
 LOG_BYTES_MAX = 16 * 1024**2
 _SOCKET_PATH_BYTES_MAX = 107 if os.uname().sysname == "Linux" else 103  # sun_path less its NUL
 _POLL_S = 0.02
+_COMPLAINT_LINES = 10
 
 
 @dataclass(slots=True)
@@ -220,8 +221,11 @@ def _wait_until_ready(server: EmbeddedPostgres) -> None:
 
 
 def _last_complaint(log: Path) -> str:
-    complaints = [line for line in log.read_text(errors="replace").splitlines() if "FATAL" in line]
-    return complaints[-1].split("FATAL:")[-1].strip() if complaints else "it does not say why"
+    """Returns why the server ended: its last FATAL or PANIC line, else its last line."""
+    lines = log.read_text(errors="replace").splitlines()[-_COMPLAINT_LINES:]
+    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+    last = (fatal or lines or ["it does not say why"])[-1]
+    return last.rpartition("FATAL:")[2].rpartition("PANIC:")[2].strip()
 
 
 def _shortcut(folder: Path) -> Path | None:
