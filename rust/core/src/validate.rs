@@ -205,7 +205,9 @@ fn date_time(value: &str) -> Verdict {
         let is_open = |part: Option<&str>| {
             part.is_some_and(|part| part.is_empty() || one_date_time(part).is_ok())
         };
-        value.len() > 1 && is_open(from) && is_open(to)
+        // Four digits behind a time of day are an offset, not a year.
+        let is_offset = at > 8 && to.is_some_and(|part| part.len() == 4);
+        value.len() > 1 && !is_offset && is_open(from) && is_open(to)
     });
     if is_range {
         Ok(())
