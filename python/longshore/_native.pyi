@@ -220,6 +220,13 @@ class Instance:
     def warnings(self) -> list[str]:
         """`DICOM100: (gggg,eeee) - ...` texts; no attribute values in them."""
 
+def dataset_offset(head: bytes) -> int | None:
+    """Returns where the data set begins in a Part 10 file whose first bytes are given.
+
+    None if it is not among them. Offsets of deflated instances count as if the file were inflated
+    in place, from there on.
+    """
+
 FRAME_TABLE_ENTRY_BYTES: int
 """12: offset (6 bytes, little endian) of the first fragment's item header in the Part 10 file, and
 length (6 bytes) from there to the end of the frame's last fragment."""

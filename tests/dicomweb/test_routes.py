@@ -178,7 +178,9 @@ def client_of(*routes: Route) -> httpx.AsyncClient:
 
 
 def test_every_error_has_a_status() -> None:
-    assert set(STATUSES) == set(LongshoreError.__subclasses__())
+    # What only the command line raises never reaches a route.
+    ours = {kind for kind in LongshoreError.__subclasses__() if kind.__module__ == "longshore.errors"}
+    assert set(STATUSES) == ours
 
     class Narrower(NotFound):
         pass
