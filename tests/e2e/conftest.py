@@ -1,7 +1,6 @@
 """Services for the end-to-end tests, one per blob backend, kept for all tests of a module."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     """A running service; the tests of a module leave nothing stored behind."""
-    data: Path = tmp_path_factory.mktemp("service")
+    data = tmp_path_factory.mktemp("service")
     arguments: list[str] = []
     if request.param == "azurite":
         arguments = ["--blobs", request.getfixturevalue("azurite_location")]

@@ -1,4 +1,4 @@
-"""Reads within a deflated data set (PS3.5 A.5), whose offsets count as if it were inflated in place.
+"""Reads within a deflated data set (PS3.5 A.5); offsets count as if it were inflated in place.
 
 Nothing lies at a fixed place in a deflate stream, so reading a range inflates all that comes before
 it, chunk by chunk. Few files are stored so; none of them has to be held.
