@@ -8,6 +8,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from longshore.errors import LongshoreError
 
 _LOCK_FILE = "longshore.lock"
@@ -73,12 +75,8 @@ def _holder(lock: IO[str]) -> int | None:
 
 
 def _is_alive(pid: int | None) -> bool:
-    if pid is None:
-        return False
+    """Whether the process runs; one that ended and is not reaped yet does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        pass
-    return True

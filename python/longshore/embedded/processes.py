@@ -5,6 +5,7 @@ container that started anew they are small numbers). A process's name and workin
 """
 
 import contextlib
+import time
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import psutil
 from longshore.embedded.errors import EmbeddedError
 from longshore.embedded.options import PORT
 
+_POLL_S = 0.02
 _LOCK_FILE = "postmaster.pid"
 _SOCKET_LOCK_FILE = f".s.PGSQL.{PORT}.lock"
 
@@ -65,7 +67,11 @@ def end_all(folder: Path, *, wait_s_max: float) -> None:
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    _, alive = psutil.wait_procs(left, timeout=wait_s_max)
-    if alive:
-        msg = f"process {alive[0].pid} of an earlier PostgreSQL is still in {folder}; end it"
-        raise EmbeddedError(msg)
+    deadline = time.monotonic() + wait_s_max
+    for process in left:
+        # psutil's own waiting takes an ended process that nobody reaps for a live one
+        while is_postgres_of(process.pid, folder):
+            if time.monotonic() > deadline:
+                msg = f"process {process.pid} of an earlier PostgreSQL is still in {folder}; end it"
+                raise EmbeddedError(msg)
+            time.sleep(_POLL_S)
