@@ -119,7 +119,7 @@ impl StoreReader {
         let inner = core::StoreReader::new(boundary.as_deref(), root_type.is_some(), rules, limits)
             .map_err(|error| raise_body(&error))?;
         Ok(Self {
-            inner: Mutex::new(inner),
+            inner: Box::new(Mutex::new(inner)),
         })
     }
 
