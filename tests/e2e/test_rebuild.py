@@ -101,7 +101,9 @@ def test_the_index_is_rebuilt_from_packs_alone(tmp_path: Path) -> None:
 
 def check_pack(pack: Path) -> None:
     """`unzip -t` and Python's zipfile find every entry whole."""
-    done = subprocess.run(["unzip", "-t", str(pack)], capture_output=True, text=True, check=False)
+    unzip = shutil.which("unzip")
+    assert unzip is not None, "unzip is not installed; `make test` says how"
+    done = subprocess.run([unzip, "-t", pack], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No errors detected" in done.stdout
     with zipfile.ZipFile(pack) as archive:
