@@ -101,7 +101,6 @@ def test_a_relative_folder_begins_here() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = settings_from(
-        {}, {"database": "postgresql://u:hush@h/db", "blobs": "AccountKey=hush"}
-    )
+    given = {"database": "postgresql://u:hush@h/db", "blobs": "AccountKey=hush"}
+    settings = settings_from({}, given)
     assert "hush" not in repr(settings)

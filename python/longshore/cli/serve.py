@@ -69,10 +69,8 @@ def _blobs_text(settings: Settings) -> str:
     blobs = settings.blobs
     if blobs == "local":
         return str(settings.data / "blobs")
-    if "://" in blobs.partition(";")[0].partition("=")[0]:
+    if re.match(r"[a-z]+://", blobs):
         parts = urllib.parse.urlsplit(blobs)
-        return urllib.parse.urlunsplit(
-            (parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")
-        )
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     account = re.search(r"AccountName=([a-z0-9]+)", blobs)
     return f"Azure Blob Storage, account {account[1]}" if account else "Azure Blob Storage"
