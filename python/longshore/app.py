@@ -13,7 +13,7 @@ from longshore.dicomweb.origin import Origin
 from longshore.dicomweb.routes import build_app
 from longshore.index.database import Database
 from longshore.index.search import SearchLimits
-from longshore.services.batch import BatchLimits, Batcher
+from longshore.services.batch import Batcher, BatchLimits
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
 from longshore.services.store import StoreLimits, Stores
 from longshore.settings import Settings, settings_from

@@ -6,12 +6,12 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, Segments, opened, searched_index
 
 from longshore.dicomweb.errors import EXCEPTION_HANDLERS
 from longshore.dicomweb.search import search_routes
 from longshore.dicomweb.versions import VersionedRoutes
 from longshore.index.search import SearchLimits
+from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, Segments, opened, searched_index
 
 pytestmark = pytest.mark.anyio
 

@@ -1,12 +1,12 @@
 """Attributes that only the metadata has, read from the segments of packs."""
 
 import pytest
-from tests.index.test_search_sample import Segments, metadata, opened, searched_index
 
 from longshore.errors import BlobNotFound, Unavailable
 from longshore.index.search import SearchLimits, SearchQuery
 from longshore.index.search_match import Exact, Level
 from longshore.services.search_fields import search_with_fields
+from tests.index.test_search_sample import Segments, metadata, opened, searched_index
 
 pytestmark = pytest.mark.anyio
 

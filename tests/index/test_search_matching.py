@@ -5,13 +5,13 @@ from datetime import date, time
 import psycopg
 import pytest
 from psycopg import sql
-from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, STUDIES, opened, searched_index
 
 from longshore.dicom import ATTRIBUTES
 from longshore.index.search import SearchQuery, compose, search
 from longshore.index.search_columns import MATCHED
 from longshore.index.search_match import Exact, Level, Range, WordPrefix
 from longshore.index.search_rows import ROW_TAGS
+from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, STUDIES, opened, searched_index
 
 pytestmark = pytest.mark.anyio
 

@@ -1,7 +1,7 @@
 """Blobs in Azure Blob Storage, or in what speaks its protocol.
 
-A pack is a block blob: one that is whole goes up in one call, one that still arrives is staged block
-by block and committed once.
+A pack is a block blob: one that is whole goes up in one call, one that still arrives is staged
+block by block and committed once.
 """
 
 import asyncio
@@ -51,25 +51,14 @@ class AzureBlobStore(BlobStore):
     async def from_connection_string(cls, text: str, *, container: str) -> "AzureBlobStore":
         """Opens a container by an account's connection string; makes it if it is missing."""
         client = ContainerClient.from_connection_string(text, container, **_client_options())
-        return await cls(client)._opened()
+        return await _opened(cls(client), client)
 
     @classmethod
     async def from_url(cls, account_url: str, *, container: str) -> "AzureBlobStore":
         """Opens a container as the identity this process runs under (azure-identity)."""
         credential = DefaultAzureCredential()
-        client = ContainerClient(
-            account_url, container, credential=credential, **_client_options()
-        )
-        return await cls(client, credential)._opened()
-
-    async def _opened(self) -> "AzureBlobStore":
-        try:
-            with _translated(""), contextlib.suppress(ResourceExistsError):
-                await self._container.create_container()
-        except BaseException:
-            await self.close()
-            raise
-        return self
+        client = ContainerClient(account_url, container, credential=credential, **_client_options())
+        return await _opened(cls(client, credential), client)
 
     @override
     async def put(self, name: str, buffers: Sequence[Buffer]) -> None:
@@ -143,6 +132,17 @@ class AzureBlobStore(BlobStore):
         return self._container.get_blob_client(checked(name))
 
 
+async def _opened(store: AzureBlobStore, container: ContainerClient) -> AzureBlobStore:
+    """Makes the container if it is missing; closes everything if that fails."""
+    try:
+        with _translated(container.container_name), contextlib.suppress(ResourceExistsError):
+            await container.create_container()
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
 class _AzureWriter(BlobWriter):
     """Staged blocks that are no blob yet."""
 
@@ -175,9 +175,7 @@ class _AzureWriter(BlobWriter):
         await self._settle()
         blocks = [BlobBlock(block_id) for block_id in head_ids + self._block_ids]
         with _translated(self._name):
-            await self._blob.commit_block_list(
-                blocks, match_condition=MatchConditions.IfMissing
-            )
+            await self._blob.commit_block_list(blocks, match_condition=MatchConditions.IfMissing)
 
     @override
     async def abort(self) -> None:

@@ -187,7 +187,7 @@ class LocalBlobStore(BlobStore):
                 if not name.startswith(prefix):
                     continue
                 try:
-                    facts = os.stat(self._root / name)
+                    facts = (self._root / name).stat()
                 except FileNotFoundError:
                     continue
                 modified_at = datetime.fromtimestamp(facts.st_mtime, UTC)

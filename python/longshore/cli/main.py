@@ -27,6 +27,8 @@ class Command:
 COMMANDS: Mapping[str, Command] = {
     "serve": Command("serve", "starts the service and stops it on Ctrl-C or SIGTERM"),
     "migrate": Command("migrate", "brings the index to the schema of this version"),
+    "rebuild-index": Command("rebuild_index", "makes the index anew from the packs alone"),
+    "sweep": Command("sweep", "gives the space of deleted and forgotten instances back now"),
 }
 
 

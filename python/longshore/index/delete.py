@@ -85,9 +85,7 @@ async def _transact(
     return [DeadEntry(row[1], row[3]) for row in gone]
 
 
-async def _missing_level(
-    connection: Connection, parameters: dict[str, int | str | None]
-) -> str:
+async def _missing_level(connection: Connection, parameters: dict[str, int | str | None]) -> str:
     if parameters["sop_instance_uid"] is None:
         return "series"
     row = await (await connection.execute(_SQL["series_exists"], parameters)).fetchone()

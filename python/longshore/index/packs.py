@@ -1,6 +1,7 @@
 """What the index knows of packs, for the work in the background."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,6 +48,23 @@ class Place:
     segment_offset: int
 
 
+_TURN = 0x10_6E_55_09
+"""Any number that nobody else uses for an advisory lock in this database."""
+
+
+@contextlib.asynccontextmanager
+async def reclaim_turn(database: Database) -> AsyncIterator[bool]:
+    """Yields True to one process at a time; the others have nothing to do."""
+    async with database.connection() as connection:
+        row = await (await connection.execute(_SQL["take_turn"], {"lock": _TURN})).fetchone()
+        is_ours = row is not None and row[0]
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                await connection.execute(_SQL["end_turn"], {"lock": _TURN})
+
+
 async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
     """Returns those of the packs that have a row."""
     async with database.connection() as connection:
@@ -55,7 +73,10 @@ async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
 
 
 async def claim_for_sweep(database: Database, pack_id: str) -> bool:
-    """Takes a pack without a row for forgotten; False if it has one by now."""
+    """Takes a pack without a row for forgotten; False if it has one by now.
+
+    The claim stands for ever, so that a Store that is still under way fails whenever it ends.
+    """
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["claim_for_sweep"], {"pack_id": pack_id})
         return await cursor.fetchone() is not None
@@ -99,6 +120,7 @@ async def move_entries(
     new_pack_id: str,
     length: int,
     places: Sequence[Place],
+    dead_at: datetime,
 ) -> int:
     """Moves the rows of entries that were copied to a new, durable pack; returns how many.
 
@@ -107,6 +129,7 @@ async def move_entries(
 
     Args:
         length: Bytes of the new pack.
+        dead_at: From when on the old pack counts as dead.
     """
     async with database.connection() as connection, connection.transaction():
         cursor = await connection.execute(_SQL["lock_pack"], {"pack_id": old_pack_id})
@@ -129,5 +152,8 @@ async def move_entries(
             },
         )
         moved = await cursor.fetchall()
-        await connection.execute(_SQL["count_moved"], {"pack_keys": [old[0], new]})
+        await connection.execute(
+            _SQL["count_moved"],
+            {"pack_keys": [old[0], new], "old_pack_key": old[0], "dead_at": dead_at},
+        )
         return len(moved)

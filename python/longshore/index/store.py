@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import psycopg
 from psycopg import errors as sql_errors
 
 from longshore.errors import Conflict, Unavailable
@@ -35,7 +34,7 @@ _LOST = (
 
 @dataclass(frozen=True, slots=True)
 class NewInstance:
-    """An instance that lies in a durable pack and has no row yet. Offsets count bytes of the pack."""
+    """An instance that lies in a durable pack and has no row yet; offsets count its bytes."""
 
     partition_key: int
     instance: "Instance"
@@ -170,5 +169,5 @@ async def _uid_keys(database: Database, connection: Connection, uids: set[str]) 
     if missing:
         await connection.execute(_SQL["insert_uid_names"], {"uids": missing})
         cursor = await connection.execute(_SQL["find_uid_names"], {"uids": missing})
-        known.update({uid: key for uid, key in await cursor.fetchall()})
+        known.update(dict(await cursor.fetchall()))
     return known

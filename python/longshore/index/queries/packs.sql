@@ -1,12 +1,20 @@
+-- name: take_turn
+-- True for one session at a time.
+SELECT pg_try_advisory_lock(%(lock)s);
+
+-- name: end_turn
+-- Lets another session have its turn.
+SELECT pg_advisory_unlock(%(lock)s);
+
 -- name: known_packs
--- Those of the packs that have a row.
-SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s);
+-- Those of the packs that have a row, but for claims of the sweep.
+SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s) AND entry_count > 0;
 
 -- name: claim_for_sweep
 -- Takes a pack that has no row for forgotten: a Store that still holds it fails.
 INSERT INTO pack (pack_id, pack_length, live_bytes, entry_count, live_count)
 VALUES (%(pack_id)s, 0, 0, 0, 0)
-ON CONFLICT DO NOTHING
+ON CONFLICT (pack_id) DO UPDATE SET pack_length = 0 WHERE pack.entry_count = 0
 RETURNING pack_key;
 
 -- name: forget_pack
@@ -60,7 +68,10 @@ RETURNING instance.instance_key;
 UPDATE pack SET
     live_count = counted.live_count,
     live_bytes = counted.live_bytes,
-    dead_at = CASE WHEN counted.live_count < entry_count THEN now() END
+    dead_at = CASE
+        WHEN pack.pack_key = %(old_pack_key)s THEN %(dead_at)s
+        WHEN counted.live_count < entry_count THEN now()
+    END
 FROM (
     SELECT moved.pack_key, count(instance.instance_key) AS live_count,
         COALESCE(sum(instance.payload_length), 0) AS live_bytes
