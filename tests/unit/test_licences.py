@@ -37,7 +37,7 @@ def metadata() -> dict[str, Any]:
 
 
 def built_in(metadata: dict[str, Any]) -> list[dict[str, Any]]:
-    """The packages that reach the extension: none of tests, of builds, of macros (they stay here)."""
+    """The packages that reach the extension: none of tests, of builds or of macros."""
     macros = {
         package["id"]
         for package in metadata["packages"]
