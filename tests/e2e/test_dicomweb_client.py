@@ -95,15 +95,17 @@ MULTIFRAME = "files/pydicom/examples_ybr_color.dcm"
 def test_retrieves_frames(client: DICOMwebClient) -> None:
     (file,) = (file for file in corpus_files() if file.name == MULTIFRAME)
     client.store_instances([pydicom.dcmread(file.path)])
-    uids = [file.facts[f"{level}_uid"] for level in ("study", "series", "sop")]
+    study_uid, series_uid, sop_uid = (
+        file.facts[f"{level}_uid"] for level in ("study", "series", "sop")
+    )
     wanted = [30, 1, 17]
     frames = client.retrieve_instance_frames(
-        *uids, wanted, media_types=(("application/octet-stream", "*"),)
+        study_uid, series_uid, sop_uid, wanted, media_types=(("application/octet-stream", "*"),)
     )
     pixel_data = pydicom.dcmread(file.path).PixelData
     everything = list(generate_frames(pixel_data, number_of_frames=30))
     assert frames == [everything[number - 1] for number in wanted]
-    client.delete_study(uids[0])
+    client.delete_study(study_uid)
 
 
 def test_deletes(client: DICOMwebClient, ct_files: list[CorpusFile]) -> None:

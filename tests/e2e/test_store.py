@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pydicom
 import pytest
+from pydicom.config import disable_value_validation
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from tests.support import synthetic
 from tests.support.service import Service
@@ -58,12 +60,12 @@ def changed(**values: Any) -> bytes:
             del dataset[keyword]
         else:
             element = dataset.get_item(keyword) if keyword in dataset else None
-            vr = element.VR if element is not None else pydicom.datadict.dictionary_VR(keyword)
-            tag = pydicom.datadict.tag_for_keyword(keyword)
+            vr = element.VR if element is not None else dictionary_VR(keyword)
+            tag = tag_for_keyword(keyword)
             assert tag is not None
             dataset[tag] = pydicom.DataElement(tag, vr, value, validation_mode=0)
     buffer = io.BytesIO()
-    with pydicom.config.disable_value_validation():
+    with disable_value_validation():
         dataset.save_as(buffer)
     return buffer.getvalue()
 

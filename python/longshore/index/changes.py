@@ -14,7 +14,7 @@ from longshore.index.database import Database
 from longshore.index.locate import Located, located_from
 
 _SQL = sql.load("changes.sql")
-_ACTIONS = ("create", "delete")
+_ACTIONS: Mapping[int, str] = {0: "create", 1: "delete"}
 
 
 @dataclass(frozen=True, slots=True)

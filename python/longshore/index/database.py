@@ -1,7 +1,7 @@
 """Connections to PostgreSQL, and the one place where its errors become ours."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Self
 
 import psycopg
@@ -42,7 +42,7 @@ class Database:
         return cls(pool)
 
     @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """Lends a connection in autocommit mode; open a transaction on it where one is needed.
 
         Raises:
