@@ -45,7 +45,7 @@ check: $(VENV)/.tools ## formats, lints, types, layers, licences, and whether th
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/basedpyright
 	$(BIN)/python -m mypy.stubtest longshore._native
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/unit/test_docs.py tests/unit/test_licences.py
 
 bench: $(VENV)/.tools ## measures, beside what the machine can do at all; ITERATIONS=1 is quick
