@@ -86,6 +86,7 @@ def store_limits(settings: Settings) -> StoreLimits:
         inline_bytes_max=settings.inline_bytes_max,
         inflated_bytes_max=settings.inflated_bytes_max,
         in_flight_bytes_max=settings.in_flight_bytes_max,
+        upload_idle_s_max=settings.upload_idle_s_max,
     )
 
 
