@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from requests_toolbelt.multipart.decoder import (  # pyright: ignore[reportMissingTypeStubs]
+from requests_toolbelt.multipart.decoder import (
     MultipartDecoder,
 )
 
