@@ -75,11 +75,6 @@ impl Carry {
         self.kept.is_empty() && self.skip == 0
     }
 
-    /// True if what was not used is at most seven zero bytes: padding at a file's end.
-    pub(crate) fn is_padding(&self) -> bool {
-        self.skip == 0 && self.kept.len() < 8 && self.kept.iter().all(|byte| *byte == 0)
-    }
-
     fn skip_within<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
         let count = usize::try_from(self.skip)
             .unwrap_or(usize::MAX)

@@ -113,9 +113,9 @@ impl<V: FileVisitor> Part10Reader<V> {
     }
 }
 
-/// Nothing may be left over, but for padding too short to be an element.
+/// Nothing may be left over.
 fn end_of(carry: &Carry, position: u64) -> Result<(), PartError> {
-    if carry.is_empty() || carry.is_padding() {
+    if carry.is_empty() {
         return Ok(());
     }
     Err(PartError::Truncated { offset: position })
