@@ -1,18 +1,24 @@
 """What the index knows of packs, for the work in the background."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from psycopg import errors as sql_errors
+
+from longshore.errors import Conflict
 from longshore.extent import Extent, pack_blob
 from longshore.index import sql
-from longshore.index.database import Database
+from longshore.index.database import Connection, Database, retried
 from longshore.index.rows import as_unsigned
 
 _SQL = sql.load("packs.sql")
 
 DEAD_PACK_COUNT_MAX = 100
 """Dead packs that are looked at in one round."""
+CLAIM_S_MIN = 7 * 24 * 3600.0
+"""How long a claim of the sweep stands, in seconds: longer than any Store can be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +54,28 @@ class Place:
 
 
 async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
-    """Returns those of the packs that have a row."""
+    """Returns those of the packs that have a row, claims of the sweep left out."""
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["known_packs"], {"pack_ids": list(pack_ids)})
         return {row[0] for row in await cursor.fetchall()}
 
 
 async def claim_for_sweep(database: Database, pack_id: str) -> bool:
-    """Takes a pack without a row for forgotten; False if it has one by now."""
+    """Takes a pack without a row for forgotten; False if it has one by now.
+
+    A Store that comes later with this pack fails. A claim may be made again: whoever made it before
+    may have stopped half-way.
+    """
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["claim_for_sweep"], {"pack_id": pack_id})
         return await cursor.fetchone() is not None
 
 
 async def forget_pack(database: Database, pack_id: str) -> None:
-    """Removes the row of a pack whose blob is gone."""
-    async with database.connection() as connection:
+    """Removes the row of a pack whose blob is gone; a claim stands for `CLAIM_S_MIN`."""
+    async with database.connection() as connection, connection.pipeline():
         await connection.execute(_SQL["forget_pack"], {"pack_id": pack_id})
+        await connection.execute(_SQL["forget_claims"], {"claim_s_min": CLAIM_S_MIN})
 
 
 async def dead_packs(database: Database, *, dead_before: datetime) -> list[DeadPack]:
@@ -107,27 +118,41 @@ async def move_entries(
 
     Args:
         length: Bytes of the new pack.
+        places: n entries; if none is moved, the new pack may have no row, and its blob is swept.
+
+    Raises:
+        Conflict: The sweep took the new pack for forgotten. Copy the entries again.
+        Unavailable: As for `store_batch`.
     """
-    async with database.connection() as connection, connection.transaction():
-        cursor = await connection.execute(_SQL["lock_pack"], {"pack_id": old_pack_id})
-        old = await cursor.fetchone()
-        if old is None:
+    if not places:
+        return 0
+    old, new = {"pack_id": old_pack_id}, {"pack_id": new_pack_id, "pack_length": length}
+    try:
+        async with database.connection() as connection:
+            return await retried(lambda: _move(connection, old, new, places))
+    except sql_errors.UniqueViolation as error:
+        msg = f"pack {new_pack_id} was swept; copy its entries again"
+        raise Conflict(msg) from error
+
+
+async def _move(
+    connection: Connection, old: Mapping[str, Any], new: Mapping[str, Any], places: Sequence[Place]
+) -> int:
+    moved = {
+        "instance_keys": [place.instance_key for place in places],
+        "payload_offsets": [place.payload_offset for place in places],
+        "segment_offsets": [place.segment_offset for place in places],
+    }
+    async with connection.transaction():
+        await connection.execute(_SQL["keep_studies"], moved)
+        old_row = await (await connection.execute(_SQL["lock_pack"], old)).fetchone()
+        if old_row is None:
             return 0
         cursor = await connection.execute(
-            _SQL["insert_moved_pack"],
-            {"pack_id": new_pack_id, "pack_length": length, "entry_count": len(places)},
+            _SQL["insert_moved_pack"], {**new, "entry_count": len(places)}
         )
-        (new,) = await cursor.fetchone() or (None,)
-        cursor = await connection.execute(
-            _SQL["move_entries"],
-            {
-                "old_pack_key": old[0],
-                "new_pack_key": new,
-                "instance_keys": [place.instance_key for place in places],
-                "payload_offsets": [place.payload_offset for place in places],
-                "segment_offsets": [place.segment_offset for place in places],
-            },
-        )
-        moved = await cursor.fetchall()
-        await connection.execute(_SQL["count_moved"], {"pack_keys": [old[0], new]})
-        return len(moved)
+        (new_key,) = await cursor.fetchone() or (None,)
+        pack_keys = {"old_pack_key": old_row[0], "new_pack_key": new_key}
+        cursor = await connection.execute(_SQL["move_entries"], moved | pack_keys)
+        await connection.execute(_SQL["count_moved"], {"pack_keys": list(pack_keys.values())})
+        return cursor.rowcount

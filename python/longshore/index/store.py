@@ -1,7 +1,7 @@
 """The Store transaction: one pack and its instances become visible, together with their changes.
 
-Rows go in UID order, so that two batches cannot deadlock; the change feed's counter goes last, so
-that watermark order is commit order.
+Everything new goes in UID order, then locks on what others may hold too: studies, series, and last
+the change feed's counter. So two batches cannot deadlock, and watermark order is commit order.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import psycopg
 from psycopg import errors as sql_errors
 
-from longshore.errors import Conflict, Unavailable
+from longshore.errors import Conflict
 from longshore.index import sql
-from longshore.index.database import Connection, Database
+from longshore.index.database import LOST, Connection, Database, retried, rolling_back
 from longshore.index.rows import instance_columns, series_columns, study_columns
 
 if TYPE_CHECKING:
@@ -22,15 +21,28 @@ if TYPE_CHECKING:
 
 _SQL = sql.load("store.sql")
 
-TRIES_MAX = 8
-"""How often a transaction is tried that lost against a deletion or a deadlock."""
+_STEPS = (
+    "insert_studies",
+    "insert_series",
+    "insert_pack",
+    "insert_instances",
+    "lock_changed_studies",
+    "merge_studies",
+    "lock_series",
+    "merge_series",
+    "append_creations",
+)
 
 _LOST = (
-    sql_errors.DeadlockDetected,
-    sql_errors.SerializationFailure,
+    *LOST,
     # A study was deleted between its insertion and its lock: its series found no study.
     sql_errors.NotNullViolation,
+    # Someone else stored one of the instances since we looked.
+    sql_errors.UniqueViolation,
 )
+
+UID_NAMES_CACHED_MAX = 10_000
+"""SOP classes and transfer syntaxes a process remembers; there are some 500, clients may invent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,71 +72,60 @@ class NewPack:
 async def store_batch(
     database: Database, pack: NewPack, entries: Sequence[NewInstance]
 ) -> list[bool]:
-    """Indexes a pack's instances in one transaction.
+    """Indexes a pack's instances in one transaction: two round trips.
 
     Args:
-        entries: n instances, at least one; no two with the same UIDs.
+        entries: n instances, at least one.
 
     Returns:
-        For each entry True if it is stored, False if it was there before. Where nothing is stored
-        the pack gets no row, and its blob may go.
+        For each entry True if it is stored, False for a duplicate: it was stored before, or comes
+        twice and this is not the first. A duplicate changes nothing. Where nothing is stored the
+        pack gets no row, and its blob may go.
 
     Raises:
         Conflict: The sweep took the pack for forgotten. Store the instances again.
         Unavailable: PostgreSQL does not answer, or the batch lost too often. Likewise.
     """
+    firsts: dict[tuple[str, int, str, str], int] = {}
+    for position, entry in enumerate(entries):
+        firsts.setdefault(_uids(entry), position)
     async with database.connection() as connection:
-        existing = await _existing(connection, entries)
-        new = [entry for at, entry in enumerate(entries) if at not in existing]
-        if not new:
-            return [False] * len(entries)
-        new.sort(key=_uids)
-        parameters = await _parameters(database, connection, new)
-        parameters["pack_id"] = pack.pack_id
-        parameters["pack_length"] = pack.length
-        parameters["entry_count"] = len(entries) + pack.dead_count
-        for _ in range(TRIES_MAX):
-            try:
-                offsets = await _transact(connection, parameters)
-            except _LOST:
-                continue
-            except sql_errors.UniqueViolation as error:
-                msg = f"pack {pack.pack_id} was swept; store its instances again"
-                raise Conflict(msg) from error
-            return [entry.payload_offset in offsets for entry in entries]
-    msg = "the batch met too many deletions; send the request again"
-    raise Unavailable(msg)
+
+        async def attempt() -> set[int]:
+            existing = await _existing(connection, entries)
+            positions = sorted(set(firsts.values()) - existing)
+            if positions:
+                new = [entries[position] for position in positions]
+                await _transact(
+                    connection,
+                    await _columns(database, connection, new)
+                    | {
+                        "pack_id": pack.pack_id,
+                        "pack_length": pack.length,
+                        "entry_count": len(entries) + pack.dead_count,
+                        "live_count": len(new),
+                        "live_bytes": sum(each.instance.pack_entry.length for each in new),
+                    },
+                )
+            return set(positions)
+
+        stored = await retried(attempt, lost=_LOST)
+    return [position in stored for position in range(len(entries))]
 
 
-class _NothingNew(Exception):
-    """Rolls a transaction back in which every instance turned out to be a duplicate."""
-
-
-async def _transact(connection: Connection, parameters: dict[str, Any]) -> set[int]:
-    """Runs the transaction in one round trip; returns the payload offsets of what is stored."""
-    offsets: set[int] = set()
+async def _transact(connection: Connection, parameters: dict[str, Any]) -> None:
+    """Runs the whole transaction in one round trip: the counter is not held while we think."""
     try:
-        async with connection.transaction(), connection.pipeline():
-            for name in (
-                "insert_studies",
-                "lock_studies",
-                "lock_changed_studies",
-                "merge_studies",
-                "insert_series",
-                "lock_series",
-                "merge_series",
-                "insert_pack",
-            ):
+        async with rolling_back(connection), connection.pipeline():
+            await connection.execute("BEGIN")
+            for name in _STEPS:
                 await connection.execute(_SQL[name], parameters)
-            stored = await connection.execute(_SQL["insert_instances"], parameters)
-            await connection.execute(_SQL["count_stored"], parameters)
-            await connection.execute(_SQL["append_creations"], parameters)
-            offsets = {row[0] for row in await stored.fetchall()}
-            if not offsets:
-                raise _NothingNew
-    except _NothingNew:
-        pass
-    return offsets
+            await connection.execute("COMMIT")
+    except sql_errors.UniqueViolation as error:
+        if error.diag.table_name != "pack":
+            raise
+        msg = f"pack {parameters['pack_id']} was swept; store its instances again"
+        raise Conflict(msg) from error
 
 
 async def _existing(connection: Connection, entries: Sequence[NewInstance]) -> set[int]:
@@ -142,6 +143,7 @@ async def _existing(connection: Connection, entries: Sequence[NewInstance]) -> s
 
 
 def _uids(entry: NewInstance) -> tuple[str, int, str, str]:
+    """Returns what names an instance; sorts as the index does."""
     instance = entry.instance
     return (
         instance.study_uid,
@@ -151,13 +153,14 @@ def _uids(entry: NewInstance) -> tuple[str, int, str, str]:
     )
 
 
-async def _parameters(
+async def _columns(
     database: Database, connection: Connection, new: Sequence[NewInstance]
 ) -> dict[str, Any]:
     uids = {entry.instance.sop_class_uid for entry in new}
     uids |= {entry.instance.transfer_syntax_uid for entry in new}
     keys = await _uid_keys(database, connection, uids)
-    return study_columns(new) | series_columns(new) | instance_columns(new, keys)
+    by_uids = sorted(new, key=_uids)
+    return study_columns(new) | series_columns(new) | instance_columns(by_uids, keys)
 
 
 _known_uid_keys: WeakKeyDictionary[Database, dict[str, int]] = WeakKeyDictionary()
@@ -168,7 +171,10 @@ async def _uid_keys(database: Database, connection: Connection, uids: set[str]) 
     known = _known_uid_keys.setdefault(database, {})
     missing = sorted(uids - known.keys())
     if missing:
+        if len(known) + len(missing) > UID_NAMES_CACHED_MAX:
+            known.clear()
+            missing = sorted(uids)
         await connection.execute(_SQL["insert_uid_names"], {"uids": missing})
         cursor = await connection.execute(_SQL["find_uid_names"], {"uids": missing})
         known.update({uid: key for uid, key in await cursor.fetchall()})
-    return known
+    return {uid: known[uid] for uid in uids}

@@ -1,17 +1,25 @@
 -- name: known_packs
--- Those of the packs that have a row.
-SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s);
+-- Those of the packs that hold or held instances; a claim of the sweep does not count.
+SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s) AND entry_count > 0;
 
 -- name: claim_for_sweep
--- Takes a pack that has no row for forgotten: a Store that still holds it fails.
+-- Takes a pack that has no row for forgotten: a Store that still holds it fails. A claim that stands
+-- already is taken again, since who made it may be gone.
 INSERT INTO pack (pack_id, pack_length, live_bytes, entry_count, live_count)
 VALUES (%(pack_id)s, 0, 0, 0, 0)
-ON CONFLICT DO NOTHING
+ON CONFLICT (pack_id) DO UPDATE SET live_count = 0 WHERE pack.entry_count = 0
 RETURNING pack_key;
 
 -- name: forget_pack
--- Removes the row of a pack that is gone; never one with live entries.
-DELETE FROM pack WHERE pack_id = %(pack_id)s AND live_count = 0;
+-- Removes the row of a pack that is gone; never one with live entries, and a claim only when no
+-- Store can hold its pack any more.
+DELETE FROM pack
+WHERE pack_id = %(pack_id)s AND live_count = 0 AND entry_count > 0;
+
+-- name: forget_claims
+-- Removes claims that are so old that no Store can hold their packs any more.
+DELETE FROM pack
+WHERE entry_count = 0 AND created_at < now() - make_interval(secs => %(claim_s_min)s);
 
 -- name: dead_packs
 -- Packs with dead entries, of which the last died before a time, the longest dead first.
@@ -33,9 +41,20 @@ JOIN study USING (study_key)
 WHERE pack.pack_id = %(pack_id)s
 ORDER BY instance.payload_offset;
 
+-- name: keep_studies
+-- Keeps the moving entries' studies from being deleted until the end, in UID order.
+SELECT study.study_key FROM study
+WHERE study_key IN (
+    SELECT series.study_key FROM instance
+    JOIN series USING (series_key)
+    WHERE instance.instance_key = ANY (%(instance_keys)s::bigint[])
+)
+ORDER BY study_uid, partition_key
+FOR KEY SHARE;
+
 -- name: lock_pack
--- Keeps deletions of the pack's entries waiting.
-SELECT pack_key FROM pack WHERE pack_id = %(pack_id)s FOR UPDATE;
+-- Keeps another move of the pack's entries waiting.
+SELECT pack_key FROM pack WHERE pack_id = %(pack_id)s FOR NO KEY UPDATE;
 
 -- name: insert_moved_pack
 -- Names the pack that entries move to.
