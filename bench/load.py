@@ -109,7 +109,7 @@ def run(
                 with lock:
                     latencies.append(took)
                     received += length
-        except BaseException as error:  # noqa: BLE001 - told to the caller
+        except BaseException as error:
             failures.append(error)
         finally:
             connection.close()

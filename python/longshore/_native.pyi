@@ -78,17 +78,17 @@ class PackEntry:
 
 @final
 class PackPlan:
-    """Where everything goes in a pack. Write, in order: header, payload, header, payload, ..., tail."""
+    """Where everything goes in a pack: header, payload, header, payload, ..., tail."""
 
     @property
     def headers(self) -> list[bytes]:
-        """n ZIP local headers, one before each payload."""
+        """N ZIP local headers, one before each payload."""
     @property
     def payload_offsets(self) -> list[int]:
-        """n offsets in the pack, in bytes."""
+        """N offsets in the pack, in bytes."""
     @property
     def segment_offsets(self) -> list[int]:
-        """n offsets in the pack, in bytes."""
+        """N offsets in the pack, in bytes."""
     @property
     def tail(self) -> bytes:
         """metadata.json, central directory, end records."""
@@ -96,9 +96,7 @@ class PackPlan:
     def length(self) -> int:
         """Bytes of the whole pack."""
 
-def plan_pack(
-    entries: Sequence[PackEntry], *, first_payload_offset: int | None = None
-) -> PackPlan:
+def plan_pack(entries: Sequence[PackEntry], *, first_payload_offset: int | None = None) -> PackPlan:
     """Lays out a pack.
 
     Args:
@@ -219,6 +217,13 @@ class Instance:
     @property
     def warnings(self) -> list[str]:
         """`DICOM100: (gggg,eeee) - ...` texts; no attribute values in them."""
+
+def dataset_offset(head: bytes) -> int | None:
+    """Returns where the data set begins in a Part 10 file whose first bytes are given.
+
+    None if it is not among them. Offsets of deflated instances count as if the file were inflated
+    in place, from there on.
+    """
 
 FRAME_TABLE_ENTRY_BYTES: int
 """12: offset (6 bytes, little endian) of the first fragment's item header in the Part 10 file, and

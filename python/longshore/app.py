@@ -12,7 +12,8 @@ from longshore.blobs.open import open_blob_store
 from longshore.dicomweb.origin import Origin
 from longshore.dicomweb.routes import build_app
 from longshore.index.database import Database
-from longshore.services.batch import BatchLimits, Batcher
+from longshore.index.search import SearchLimits
+from longshore.services.batch import Batcher, BatchLimits
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
 from longshore.services.store import StoreLimits, Stores
 from longshore.settings import Settings, settings_from
@@ -69,7 +70,10 @@ async def open_origin(settings: Settings) -> AsyncIterator[Origin]:
         )
         stack.push_async_callback(batcher.close)
         stores = Stores(database, blobs, batcher, store_limits(settings))
-        yield Origin(database=database, blobs=blobs, stores=stores)
+        search_limits = SearchLimits(
+            results_default=settings.search_limit_default, results_max=settings.search_limit_max
+        )
+        yield Origin(database, blobs, stores, search_limits)
 
 
 def store_limits(settings: Settings) -> StoreLimits:

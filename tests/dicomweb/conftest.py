@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
-from tests.dicomweb.shelf import Shelf
 
 from longshore.dicomweb import delete, retrieve, retrieve_bulkdata
 from longshore.dicomweb.origin import Origin
 from longshore.dicomweb.routes import build_app
+from tests.dicomweb.shelf import Shelf
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.index.locate import Located
-
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent
+from longshore.index.locate import Located
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from longshore.errors import NotFound
 from longshore.index.locate import Located
 from tests.dicomweb.packs import MemoryBlobs, Stored, pack
-
-from longshore.errors import NotFound
 
 
 @dataclass

@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+
+from longshore.index import changes
 from longshore.index.changes import Change
 from tests.dicomweb.packs import Stored
 from tests.dicomweb.shelf import Shelf
-
-from longshore.index import changes
 
 pytestmark = pytest.mark.anyio
 

@@ -1,11 +1,11 @@
 """What every line of every known client's Accept gets."""
 
 import pytest
-from tests.dicomweb.packs import EXPLICIT, HTJ2K, JPEG, JPEG_2000, JPEG_LS
 
 from longshore.dicomweb.media_types import parse_accept
 from longshore.dicomweb.negotiation import Form, bulkdata_form, frames_form, instances_form
 from longshore.errors import InvalidRequest, NotAcceptable
+from tests.dicomweb.packs import EXPLICIT, HTJ2K, JPEG, JPEG_2000, JPEG_LS
 
 PARTS = Form("application/dicom", is_multipart=True)
 ONE = Form("application/dicom", is_multipart=False)

@@ -4,16 +4,16 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from longshore.index.locate import FrameSource
 from requests_toolbelt.multipart.decoder import MultipartDecoder
-from tests.dicomweb.packs import EXPLICIT, IMPLICIT, JPEG, JPEG_LS, MemoryBlobs, Stored, pack
-from tests.dicomweb.shelf import Shelf
 
 from longshore.dicomweb import retrieve_frames as route
 from longshore.errors import NotFound, Unavailable
+from longshore.index.locate import FrameSource
 from longshore.services import retrieve_frames
 from longshore.services.retrieve import bare
 from longshore.services.retrieve_frames import plan_frames
+from tests.dicomweb.packs import EXPLICIT, IMPLICIT, JPEG, JPEG_LS, MemoryBlobs, Stored, pack
+from tests.dicomweb.shelf import Shelf
 
 pytestmark = pytest.mark.anyio
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from longshore.index.locate import Located
 from requests_toolbelt.multipart.decoder import MultipartDecoder
-from tests.dicomweb.packs import EXPLICIT, JPEG, Stored
-from tests.dicomweb.shelf import Shelf
 
 from longshore.dicomweb import retrieve
+from longshore.index.locate import Located
 from longshore.services.retrieve_pieces import CHUNK_BYTES
+from tests.dicomweb.packs import EXPLICIT, JPEG, Stored
+from tests.dicomweb.shelf import Shelf
 
 pytestmark = pytest.mark.anyio
 

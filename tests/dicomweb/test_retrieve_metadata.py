@@ -4,10 +4,10 @@ import zlib
 
 import httpx
 import pytest
-from tests.dicomweb.packs import Stored, deflated
-from tests.dicomweb.shelf import Shelf
 
 from longshore.services import retrieve_metadata
+from tests.dicomweb.packs import Stored, deflated
+from tests.dicomweb.shelf import Shelf
 
 pytestmark = pytest.mark.anyio
 

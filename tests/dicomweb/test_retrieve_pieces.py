@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.dicomweb.packs import MemoryBlobs
 
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent
 from longshore.services.retrieve import Binding, Plan, bare, plan_bytes, plan_extents
 from longshore.services.retrieve_pieces import GAP_BYTES_MAX, READS_MAX, read_pieces, runs
+from tests.dicomweb.packs import MemoryBlobs
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,6 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from tests.dicomweb.packs import Stored
-from tests.dicomweb.shelf import Shelf
 
 from longshore.dicomweb.edge import ResponseCutError
 from longshore.dicomweb.errors import STATUSES, status_of
@@ -19,6 +17,8 @@ from longshore.errors import (
     TooLarge,
     Unavailable,
 )
+from tests.dicomweb.packs import Stored
+from tests.dicomweb.shelf import Shelf
 
 pytestmark = pytest.mark.anyio
 ONE = Stored(b"DICM", {"00080060": {"vr": "CS"}})
@@ -178,7 +178,11 @@ def client_of(*routes: Route) -> httpx.AsyncClient:
 
 
 def test_every_error_has_a_status() -> None:
-    assert set(STATUSES) == set(LongshoreError.__subclasses__())
+    # What only the command line raises never reaches a route.
+    ours = {
+        kind for kind in LongshoreError.__subclasses__() if kind.__module__ == "longshore.errors"
+    }
+    assert set(STATUSES) == ours
 
     class Narrower(NotFound):
         pass

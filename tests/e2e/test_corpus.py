@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 
 import httpx
 import numpy as np
+import numpy.typing as npt
+import pydicom
 import pytest
 
 from tests.support.corpus import CorpusFile, corpus_files
 from tests.support.dicom_json import differences, pydicom_model
 from tests.support.related import parts
 from tests.support.service import Service
+
+Pixels = npt.NDArray[np.generic]
 
 NATIVE = {
     "1.2.840.10008.1.2",
@@ -28,12 +32,25 @@ STORE_DEVIATIONS: dict[str, str] = {}
 """Files whose outcome differs from the manifest's `expect_stow_v2`, with the reason."""
 
 JSON_DEVIATIONS: dict[str, str] = {
+    "files/dcm4che/Tag-0040-A170-VR-CS.dcm": (
+        "a text under a sequence's tag in Implicit VR: kept as UN with its bytes; pydicom reads an "
+        "item out of letters (PS3.5 6.2.2)"
+    ),
     "files/fo-dicom/GH179A.dcm": (
         "an element with a blank VR, length 2: read as such; pydicom takes the VR for a length of "
         "8,224 and swallows the rest (PS3.5 7.1.2)"
     ),
 }
 """Files whose metadata differs from pydicom's beyond the rules of `dicom_json`, with the reason."""
+
+
+FRAME_DEVIATIONS: dict[str, str] = {
+    "files/pydicom/SC_rgb_small_odd_big_endian.dcm": (
+        "27 bytes of 8-bit pixels in big endian words: the last pixel's byte lies behind the "
+        "frame's end (PS3.5 7.3), and the frame is served as it is stored"
+    ),
+}
+"""Native files whose frame 1 differs from the manifest's pixels, with the reason."""
 
 
 @dataclass
@@ -114,26 +131,48 @@ def check_frame(client: httpx.Client, url: str, file: CorpusFile) -> bool:
 
 
 def as_decoded(frame: bytes, file: CorpusFile, *, is_big_endian: bool) -> bytes:
-    """Returns a native frame as the manifest's reader gives it: little endian, pixel by pixel."""
-    shape_text, dtype = file.facts["frame1_shape_dtype"].rsplit(" ", 1)
+    """Returns a native frame as the manifest's reader gives it: by pixel, unused bits cleared.
+
+    Where the manifest's type is big endian (`>i2`), so are the bytes that it hashed.
+    """
+    shape_text, type_text = file.facts["frame1_shape_dtype"].rsplit(" ", 1)
     shape = [int(number) for number in re.findall(r"\d+", shape_text)]
-    if file.facts["bits"] == "1":
+    count = int(np.prod(shape))
+    facts = pydicom.dcmread(file.path, force=True, stop_before_pixels=True)
+    wanted = np.dtype(type_text)
+    if facts.BitsAllocated == 1:
         bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
-        return bits[: int(np.prod(shape))].astype(dtype).tobytes()
-    wanted = np.dtype(dtype)
+        return bits[:count].astype(wanted).tobytes()
+    if is_big_endian and facts.BitsAllocated == 8 and uses_words(file):
+        # Bytes of an OW value are swapped in pairs (PS3.5 7.3).
+        frame = np.frombuffer(frame, np.uint16).byteswap().tobytes()
     pixels = np.frombuffer(frame, wanted.newbyteorder(">" if is_big_endian else "<"))
-    pixels = pixels[: int(np.prod(shape))].astype(wanted.newbyteorder("<"))
-    if len(shape) == 3 and planar_configuration(file) == 1:
+    if facts.PhotometricInterpretation == "YBR_FULL_422":
+        pixels = without_subsampling(pixels)
+    pixels = without_unused_bits(pixels[:count], facts).astype(wanted)
+    if len(shape) == 3 and facts.get("PlanarConfiguration", 0) == 1:
         rows, columns, samples = shape
         pixels = pixels.reshape(samples, rows, columns).transpose(1, 2, 0)
     return pixels.tobytes()
 
 
-def planar_configuration(file: CorpusFile) -> int:
-    import pydicom
+def uses_words(file: CorpusFile) -> bool:
+    return pydicom.dcmread(file.path)["PixelData"].VR == "OW"
 
-    dataset = pydicom.dcmread(file.path, force=True, stop_before_pixels=True)
-    return int(dataset.get("PlanarConfiguration", 0))
+
+def without_subsampling(pixels: Pixels) -> Pixels:
+    """Y1 Y2 Cb Cr becomes Y1 Cb Cr, Y2 Cb Cr (PS3.3 C.7.6.3.1.2)."""
+    y1, y2, cb, cr = pixels.reshape(-1, 4).T
+    return np.stack([y1, cb, cr, y2, cb, cr], axis=1).ravel()
+
+
+def without_unused_bits(pixels: Pixels, facts: pydicom.Dataset) -> Pixels:
+    """Clears what lies above Bits Stored, or fills it with the sign."""
+    unused = facts.BitsAllocated - facts.BitsStored
+    if unused == 0 or pixels.dtype.kind not in "iu":
+        return pixels
+    native = pixels.astype(pixels.dtype.newbyteorder("="))
+    return (native << unused) >> unused
 
 
 def check_file(client: httpx.Client, file: CorpusFile, tally: Tally) -> None:
@@ -157,7 +196,9 @@ def check_file(client: httpx.Client, file: CorpusFile, tally: Tally) -> None:
     check_metadata(client, url, file, answer, tally)
     if file.facts["transfer_syntax"] in NATIVE and file.facts["frame1_raw_sha256"]:
         tally.counts["native with pixels"] += 1
-        if check_frame(client, url, file):
+        if file.name in FRAME_DEVIATIONS:
+            tally.counts["frame deviations with their reason"] += 1
+        elif check_frame(client, url, file):
             tally.counts["frame 1 equal"] += 1
         else:
             tally.failures.append(f"{file.name}: frame 1 differs")
@@ -175,7 +216,7 @@ def check_metadata(
     assert list(ours) == sorted(ours), "keys ascend (PS3.18 F.2.2)"
     try:
         theirs = pydicom_model(file.read())
-    except Exception as error:  # noqa: BLE001 - whatever pydicom stumbles over
+    except Exception as error:
         tally.counts[f"metadata pydicom cannot read ({type(error).__name__})"] += 1
         return
     dropped = {"".join(found) for found in re.findall(r"\((\w{4}),(\w{4})\)", str(answer.comments))}
@@ -203,4 +244,4 @@ def test_the_whole_corpus(service: Service, capsys: pytest.CaptureFixture[str]) 
     assert tally.failures == []
     assert tally.counts["files"] == 402
     assert tally.counts["stored"] == tally.counts["byte-equal"]
-    assert tally.counts["native with pixels"] == tally.counts["frame 1 equal"]
+    assert tally.counts["frame 1 equal"] == tally.counts["native with pixels"] - 1

@@ -101,7 +101,7 @@ def check(service: Service, clients: Sequence[Client]) -> int:
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     service = Service(tmp_path / "data", free_port(), ["--workers", "2", "--sweep-grace-s", "1"])
     clients = [Client(number) for number in range(1, CLIENTS + 1)]
-    chance = random.Random(20)
+    chance = random.Random(20)  # noqa: S311 - the same moments in every run
     service.start()
     for _ in range(ROUNDS):
         with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
@@ -154,5 +154,7 @@ def named_packs(service: Service) -> set[str]:
     import psycopg
 
     with psycopg.connect(service.database) as connection:
-        rows = connection.execute("SELECT DISTINCT pack_id FROM pack JOIN instance USING (pack_key)")
+        rows = connection.execute(
+            "SELECT DISTINCT pack_id FROM pack JOIN instance USING (pack_key)"
+        )
         return {row[0] for row in rows}

@@ -19,6 +19,4 @@ def parts(response: httpx.Response) -> list[Part]:
     content_type = response.headers["content-type"]
     assert content_type.startswith("multipart/related; boundary="), content_type
     decoder = MultipartDecoder(response.content, content_type)
-    return [
-        Part(part.headers[b"Content-Type"].decode(), part.content) for part in decoder.parts
-    ]
+    return [Part(part.headers[b"Content-Type"].decode(), part.content) for part in decoder.parts]

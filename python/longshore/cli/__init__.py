@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line. One file per command; each has `run(settings) -> exit code`."""

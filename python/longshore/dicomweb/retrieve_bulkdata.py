@@ -8,9 +8,9 @@ from longshore.dicomweb import media_types, multipart, negotiation, urls
 from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.responses import not_modified, relocated, streamed
 from longshore.errors import NotFound
-from longshore.extent import Extent
 from longshore.index.locate import locate
-from longshore.services.retrieve import Binding, bare, entity_tag, plan_extents
+from longshore.services.retrieve import Binding, bare, entity_tag
+from longshore.services.retrieve_bulkdata import plan_bulkdata
 from longshore.services.retrieve_metadata import find_bulkdata, read_stored_metadata
 
 _ENCAPSULATED_DOCUMENT = "00420011"
@@ -37,7 +37,7 @@ async def retrieve_bulkdata(request: Request) -> Response:
     if located.has_bulkdata_uri:
         plain = await read_stored_metadata(origin.blobs, located)
     found = find_bulkdata(plain, tag_path)
-    if found is None or sum(found) > located.payload.length:
+    if found is None:
         raise NotFound("The specified bulkdata cannot be found.")
     is_document = tag_path == _ENCAPSULATED_DOCUMENT
     form = negotiation.bulkdata_form(
@@ -52,8 +52,7 @@ async def retrieve_bulkdata(request: Request) -> Response:
     if form.is_multipart:
         envelope = multipart.envelope(form.media_type, [form.media_type])
         content_type, binding = envelope.content_type, Binding(envelope.heads, envelope.tail)
-    extent = Extent(located.payload.blob, located.payload.offset + found[0], found[1])
-    plan = plan_extents(origin.blobs, [extent], binding)
+    plan = plan_bulkdata(origin.blobs, located, found, binding)
     return await streamed(request, plan, {"Content-Type": content_type, **headers})
 
 

@@ -13,9 +13,7 @@ WARNING_IMPLICIT_VR = 45063
 WARNING_VALUES = 1
 """The model's word for values that break their VR; see the Failed Attributes Sequence."""
 
-MULTIVALUED = (
-    "One or more indexed Dicom tag(s) have multiple values, only first value is indexed."
-)
+MULTIVALUED = "One or more indexed Dicom tag(s) have multiple values, only first value is indexed."
 
 Element = dict[str, Any]
 DataSet = dict[str, Element]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+DEFLATED_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
 ANY = "*"
 
 _BY_MEDIA_TYPE = {
@@ -39,10 +40,10 @@ def current_name(media_type: str) -> str:
 def served_frame_syntax(transfer_syntax_uid: str) -> str:
     """Returns the transfer syntax that describes a frame taken out of its data set.
 
-    Implicit and explicit little endian differ in the data elements' headers only, so a native
+    Implicit, explicit and deflated little endian differ around the pixel data only, so a native
     frame's bytes are the same; Explicit is what user agents know (PS3.18 8.7.3.3.2).
     """
-    if transfer_syntax_uid == IMPLICIT_LITTLE_ENDIAN:
+    if transfer_syntax_uid in {IMPLICIT_LITTLE_ENDIAN, DEFLATED_LITTLE_ENDIAN}:
         return EXPLICIT_LITTLE_ENDIAN
     return transfer_syntax_uid
 

@@ -1,7 +1,7 @@
 """The change feed: creations and deletions in the order of their commits.
 
-Watermarks have no gaps and are taken under a lock, so a reader that has seen one has seen all before
-it.
+Watermarks have no gaps and are taken under a lock, so a reader that has seen one has seen all
+before it.
 """
 
 from collections.abc import Mapping, Sequence

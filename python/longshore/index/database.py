@@ -47,9 +47,7 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(
-        cls, dsn: str, *, connection_count_max: int, statement_timeout_ms: int
-    ) -> Self:
+    async def open(cls, dsn: str, *, connection_count_max: int, statement_timeout_ms: int) -> Self:
         """Opens the pool; connections are made when they are needed, and made again when lost."""
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             dsn,

@@ -84,9 +84,7 @@ async def _finish(
         await connection.execute("COMMIT")
 
 
-async def _missing(
-    connection: Connection, parameters: dict[str, int | str | None]
-) -> NotFound:
+async def _missing(connection: Connection, parameters: dict[str, int | str | None]) -> NotFound:
     if parameters["sop_instance_uid"] is None:
         return not_found("series")
     row = await (await connection.execute(_SQL["series_exists"], parameters)).fetchone()

@@ -1,7 +1,7 @@
 """Match keys: texts as they are compared, and numbers, dates and times as they are ordered.
 
-Exact matching is case-insensitive, accent-sensitive and blind to trailing padding; names are matched
-without accents too. Values that are no such thing have no key, and match nothing.
+Exact matching is case-insensitive, accent-sensitive and blind to trailing padding; names are
+matched without accents too. Values that are no such thing have no key, and match nothing.
 """
 
 import re

@@ -1,6 +1,7 @@
 """What the index knows of packs, for the work in the background."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +18,6 @@ _SQL = sql.load("packs.sql")
 
 DEAD_PACK_COUNT_MAX = 100
 """Dead packs that are looked at in one round."""
-CLAIM_S_MIN = 7 * 24 * 3600.0
-"""How long a claim of the sweep stands, in seconds: longer than any Store can be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,23 @@ class Place:
     segment_offset: int
 
 
+_TURN = 0x10_6E_55_09
+"""Any number that nobody else uses for an advisory lock in this database."""
+
+
+@contextlib.asynccontextmanager
+async def reclaim_turn(database: Database) -> AsyncIterator[bool]:
+    """Yields True to one process at a time; the others have nothing to do."""
+    async with database.connection() as connection:
+        row = await (await connection.execute(_SQL["take_turn"], {"lock": _TURN})).fetchone()
+        is_ours = row is not None and row[0]
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                await connection.execute(_SQL["end_turn"], {"lock": _TURN})
+
+
 async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
     """Returns those of the packs that have a row, claims of the sweep left out."""
     async with database.connection() as connection:
@@ -63,8 +79,8 @@ async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
 async def claim_for_sweep(database: Database, pack_id: str) -> bool:
     """Takes a pack without a row for forgotten; False if it has one by now.
 
-    A Store that comes later with this pack fails. A claim may be made again: whoever made it before
-    may have stopped half-way.
+    The claim stands for ever, so that a Store that is still under way fails whenever it ends. It may
+    be made again: whoever made it may have stopped half-way.
     """
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["claim_for_sweep"], {"pack_id": pack_id})
@@ -72,10 +88,9 @@ async def claim_for_sweep(database: Database, pack_id: str) -> bool:
 
 
 async def forget_pack(database: Database, pack_id: str) -> None:
-    """Removes the row of a pack whose blob is gone; a claim stands for `CLAIM_S_MIN`."""
-    async with database.connection() as connection, connection.pipeline():
+    """Removes the row of a pack whose blob is gone, unless it is a claim."""
+    async with database.connection() as connection:
         await connection.execute(_SQL["forget_pack"], {"pack_id": pack_id})
-        await connection.execute(_SQL["forget_claims"], {"claim_s_min": CLAIM_S_MIN})
 
 
 async def dead_packs(database: Database, *, dead_before: datetime) -> list[DeadPack]:
@@ -110,6 +125,7 @@ async def move_entries(
     new_pack_id: str,
     length: int,
     places: Sequence[Place],
+    dead_at: datetime,
 ) -> int:
     """Moves the rows of entries that were copied to a new, durable pack; returns how many.
 
@@ -118,7 +134,8 @@ async def move_entries(
 
     Args:
         length: Bytes of the new pack.
-        places: n entries; if none is moved, the new pack may have no row, and its blob is swept.
+        places: n entries. If none is moved, the new pack may have no row, and its blob is swept.
+        dead_at: From when on the old pack counts as dead.
 
     Raises:
         Conflict: The sweep took the new pack for forgotten. Copy the entries again.
@@ -126,7 +143,8 @@ async def move_entries(
     """
     if not places:
         return 0
-    old, new = {"pack_id": old_pack_id}, {"pack_id": new_pack_id, "pack_length": length}
+    old = {"pack_id": old_pack_id, "dead_at": dead_at}
+    new = {"pack_id": new_pack_id, "pack_length": length, "entry_count": len(places)}
     try:
         async with database.connection() as connection:
             return await retried(lambda: _move(connection, old, new, places))
@@ -148,11 +166,9 @@ async def _move(
         old_row = await (await connection.execute(_SQL["lock_pack"], old)).fetchone()
         if old_row is None:
             return 0
-        cursor = await connection.execute(
-            _SQL["insert_moved_pack"], {**new, "entry_count": len(places)}
-        )
+        cursor = await connection.execute(_SQL["insert_moved_pack"], new)
         (new_key,) = await cursor.fetchone() or (None,)
         pack_keys = {"old_pack_key": old_row[0], "new_pack_key": new_key}
         cursor = await connection.execute(_SQL["move_entries"], moved | pack_keys)
-        await connection.execute(_SQL["count_moved"], {"pack_keys": list(pack_keys.values())})
+        await connection.execute(_SQL["count_moved"], {**old, **pack_keys})
         return cursor.rowcount

@@ -52,13 +52,24 @@ class Row(Protocol):
     """What is needed of an instance to be indexed."""
 
     @property
-    def partition_key(self) -> int: ...
+    def partition_key(self) -> int:
+        """The partition that it goes to."""
+        ...
+
     @property
-    def instance(self) -> "Instance": ...
+    def instance(self) -> "Instance":
+        """What was read of it."""
+        ...
+
     @property
-    def payload_offset(self) -> int: ...
+    def payload_offset(self) -> int:
+        """Where its file lies in the pack, in bytes."""
+        ...
+
     @property
-    def segment_offset(self) -> int: ...
+    def segment_offset(self) -> int:
+        """Where its metadata lies in the pack, in bytes."""
+        ...
 
 
 @cache

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import LiteralString, cast
 
 _FOLDER = Path(__file__).parent / "queries"
-_STATEMENT = re.compile(r"^-- name: (\w+)\n((?:-- [^\n]*\n)+)(.*?)(?=^-- name: |\Z)", re.M | re.S)
+_STATEMENT = re.compile(
+    r"^-- name: (\w+)\n((?:-- [^\n]*\n)+)(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 def load(file_name: str) -> dict[str, LiteralString]:

@@ -47,7 +47,7 @@ UID_NAMES_CACHED_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class NewInstance:
-    """An instance that lies in a durable pack and has no row yet. Offsets count bytes of the pack."""
+    """An instance that lies in a durable pack and has no row yet; offsets count its bytes."""
 
     partition_key: int
     instance: "Instance"
@@ -169,12 +169,13 @@ _known_uid_keys: WeakKeyDictionary[Database, dict[str, int]] = WeakKeyDictionary
 async def _uid_keys(database: Database, connection: Connection, uids: set[str]) -> dict[str, int]:
     """Returns the keys of SOP classes and transfer syntaxes; names are never removed."""
     known = _known_uid_keys.setdefault(database, {})
-    missing = sorted(uids - known.keys())
+    keys = {uid: known[uid] for uid in uids if uid in known}
+    missing = sorted(uids - keys.keys())
     if missing:
-        if len(known) + len(missing) > UID_NAMES_CACHED_MAX:
-            known.clear()
-            missing = sorted(uids)
         await connection.execute(_SQL["insert_uid_names"], {"uids": missing})
         cursor = await connection.execute(_SQL["find_uid_names"], {"uids": missing})
-        known.update({uid: key for uid, key in await cursor.fetchall()})
-    return {uid: known[uid] for uid in uids}
+        keys |= dict(await cursor.fetchall())
+        if len(known) > UID_NAMES_CACHED_MAX:
+            known.clear()
+        known.update(keys)
+    return keys

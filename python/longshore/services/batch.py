@@ -157,7 +157,7 @@ class Batcher:
         """Writes one batch and tells everyone who waits for it."""
         try:
             are_stored = await self._write([waiting.arrived for waiting in batch])
-        except Exception as error:  # noqa: BLE001 - whatever it was, nobody may wait for ever
+        except Exception as error:
             if not isinstance(error, LongshoreError):
                 _log.exception("a batch of %d instances failed", len(batch))
                 error = Unavailable("the batch could not be written; send the request again")

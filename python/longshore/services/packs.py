@@ -26,9 +26,14 @@ class DeadEntry(Protocol):
     """An entry of a pack that lost its row."""
 
     @property
-    def pack_id(self) -> str: ...
+    def pack_id(self) -> str:
+        """The pack."""
+        ...
+
     @property
-    def payload_offset(self) -> int: ...
+    def payload_offset(self) -> int:
+        """Where the entry's file lies in the pack, in bytes; names the entry."""
+        ...
 
 
 def new_pack_id() -> str:

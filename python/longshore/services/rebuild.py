@@ -14,6 +14,7 @@ from longshore.dicom import DEFAULT_PARTITION_KEY, Instance, Refusal
 from longshore.errors import LongshoreError
 from longshore.extent import Extent, pack_blob
 from longshore.index.database import Database
+from longshore.index.packs import known_packs
 from longshore.index.store import NewInstance, NewPack, store_batch
 from longshore.services.packs import PACK_PREFIX, dead_offsets, read_directory
 from longshore.services.store import StoreLimits
@@ -42,18 +43,25 @@ async def rebuild(database: Database, blobs: BlobStore, limits: StoreLimits) -> 
 
     May be stopped and run again: a pack is indexed in one transaction.
     """
-    packs = sorted([(facts.name, facts.length) async for facts in blobs.list(PACK_PREFIX)], key=_age)
+    packs = sorted(
+        [(facts.name, facts.length) async for facts in blobs.list(PACK_PREFIX)], key=_age
+    )
     pack_count = instance_count = 0
     damaged: list[str] = []
     for name, length in packs:
         pack_id = _pack_id(name)
+        if await known_packs(database, [pack_id]):
+            continue
+        dead = await dead_offsets(blobs, pack_id)
         try:
-            entries = [entry async for entry in _entries(blobs, pack_id, length, limits)]
+            entries = [entry async for entry in _entries(blobs, pack_id, length, limits, dead)]
         except PackFormatError:
+            _log.exception("pack %s is damaged", pack_id)
             damaged.append(name)
             continue
         if entries:
-            stored = await store_batch(database, NewPack(pack_id, length), entries)
+            pack = NewPack(pack_id, length, dead_count=len(dead))
+            stored = await store_batch(database, pack, entries)
             pack_count += 1
             instance_count += sum(stored)
     return Rebuilt(pack_count, instance_count, damaged)
@@ -68,10 +76,9 @@ def _age(pack: tuple[str, int]) -> str:
 
 
 async def _entries(
-    blobs: BlobStore, pack_id: str, length: int, limits: StoreLimits
+    blobs: BlobStore, pack_id: str, length: int, limits: StoreLimits, dead: set[int]
 ) -> AsyncIterator[NewInstance]:
     """Yields a pack's entries that are not noted as dead."""
-    dead = await dead_offsets(blobs, pack_id)
     for packed in await read_directory(blobs, pack_id, length):
         if packed.payload_offset in dead:
             continue

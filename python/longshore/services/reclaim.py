@@ -15,13 +15,22 @@ from longshore.errors import LongshoreError
 from longshore.extent import pack_blob
 from longshore.index import packs as index_packs
 from longshore.index.database import Database
-from longshore.index.packs import LiveEntry
-from longshore.services.packs import PACK_PREFIX, forget_dead, new_pack_id, read_directory
+from longshore.index.delete import DeadEntry
+from longshore.index.packs import DeadPack, LiveEntry
+from longshore.services.packs import (
+    PACK_PREFIX,
+    forget_dead,
+    new_pack_id,
+    read_directory,
+    record_dead,
+)
 
 _log = logging.getLogger(__name__)
 
 LIST_COUNT = 500
 """Packs that are compared with the index at a time."""
+READ_GRACE_S = 600.0
+"""How long a pack stays behind a rewriting, for readers that have located it."""
 COPY_BYTES = 1024**2
 """What is copied at a time, in bytes."""
 
@@ -52,7 +61,8 @@ async def reclaim_forever(database: Database, blobs: BlobStore, rules: ReclaimRu
         try:
             done = await reclaim(database, blobs, rules)
         except LongshoreError as error:
-            _log.warning("reclaiming space failed, next try in %s s: %s", rules.sweep_interval_s, error)
+            next_s = rules.sweep_interval_s
+            _log.warning("reclaiming space failed, next try in %s s: %s", next_s, error)
         except Exception:
             _log.exception("reclaiming space failed")
         else:
@@ -61,7 +71,14 @@ async def reclaim_forever(database: Database, blobs: BlobStore, rules: ReclaimRu
 
 
 async def reclaim(database: Database, blobs: BlobStore, rules: ReclaimRules) -> Reclaimed:
-    """Runs one round."""
+    """Runs one round, unless another process is at it."""
+    async with index_packs.reclaim_turn(database) as is_ours:
+        if not is_ours:
+            return Reclaimed(0, 0, 0, 0)
+        return await _round(database, blobs, rules)
+
+
+async def _round(database: Database, blobs: BlobStore, rules: ReclaimRules) -> Reclaimed:
     unfinished = await blobs.sweep_unfinished(age_s_min=rules.sweep_grace_s)
     swept = await sweep(database, blobs, grace_s=rules.sweep_grace_s)
     before = datetime.now(UTC) - timedelta(seconds=rules.deleted_retention_s)
@@ -71,7 +88,7 @@ async def reclaim(database: Database, blobs: BlobStore, rules: ReclaimRules) -> 
             await _remove(database, blobs, pack.pack_id)
             removed += 1
         else:
-            await _rewrite(database, blobs, pack.pack_id, pack.length)
+            await _rewrite(database, blobs, pack, dead_at=before + timedelta(seconds=READ_GRACE_S))
             rewritten += 1
     return Reclaimed(unfinished, swept, removed, rewritten)
 
@@ -101,9 +118,9 @@ async def _sweep_some(database: Database, blobs: BlobStore, some: Sequence[BlobF
     for pack_id, name in names.items():
         if pack_id in known or not await index_packs.claim_for_sweep(database, pack_id):
             continue
+        # The claim stays: a Store that wakes up even later must not name a blob that is gone.
         await blobs.delete(name)
         await forget_dead(blobs, pack_id)
-        await index_packs.forget_pack(database, pack_id)
         swept += 1
     return swept
 
@@ -115,15 +132,17 @@ async def _remove(database: Database, blobs: BlobStore, pack_id: str) -> None:
     await index_packs.forget_pack(database, pack_id)
 
 
-async def _rewrite(database: Database, blobs: BlobStore, pack_id: str, length: int) -> None:
+async def _rewrite(
+    database: Database, blobs: BlobStore, pack: DeadPack, *, dead_at: datetime
+) -> None:
     """Moves a pack's live entries to a new pack, so that the rest can go.
 
-    The old pack stays, fully dead, until its time comes: a reader may have located it.
+    The old pack stays a while, dead since `dead_at`: a reader may have located it.
     """
-    live = await index_packs.live_entries(database, pack_id)
+    live = await index_packs.live_entries(database, pack.pack_id)
     if not live:
         return
-    directory = await read_directory(blobs, pack_id, length)
+    directory = await read_directory(blobs, pack.pack_id, pack.length)
     crc32s = {entry.payload_offset: entry.crc32 for entry in directory}
     plan = plan_pack([await _entry(blobs, found, crc32s) for found in live])
     new_id = new_pack_id()
@@ -145,8 +164,16 @@ async def _rewrite(database: Database, blobs: BlobStore, pack_id: str, length: i
         )
     ]
     await index_packs.move_entries(
-        database, old_pack_id=pack_id, new_pack_id=new_id, length=plan.length, places=places
+        database,
+        old_pack_id=pack.pack_id,
+        new_pack_id=new_id,
+        length=plan.length,
+        places=places,
+        dead_at=dead_at,
     )
+    # Noted behind the move: until then the old entries are the ones that count.
+    old = [DeadEntry(pack.pack_id, found.payload.offset) for found in live]
+    await record_dead(blobs, old)
 
 
 async def _entry(blobs: BlobStore, found: LiveEntry, crc32s: Mapping[int, int]) -> PackEntry:

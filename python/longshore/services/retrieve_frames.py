@@ -5,13 +5,14 @@ compressed ones are the fragments in it, without their item headers (PS3.5 A.4).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from longshore.blobs.store import BlobStore
 from longshore.errors import Unavailable
 from longshore.extent import Extent
 from longshore.index.locate import FrameSource
+from longshore.services.inflated import DEFLATED, InflatedFile
 from longshore.services.retrieve import Binding, Plan, bind, plan_bytes, plan_extents
 from longshore.services.retrieve_pieces import Piece, read_pieces
 
@@ -48,17 +49,29 @@ async def plan_frames(blobs: BlobStore, source: FrameSource, binding: Binding) -
 
 
 async def _plan_native(blobs: BlobStore, source: FrameSource, binding: Binding) -> Plan:
-    if source.frame_bits % 8 == 0:
+    is_deflated = source.located.transfer_syntax_uid == DEFLATED
+    if source.frame_bits % 8 == 0 and not is_deflated:
         length = source.frame_bits // 8
         offsets = [source.pixel_offset + index * length for index in source.frame_indices]
         return plan_extents(blobs, [_within(source, each, length) for each in offsets], binding)
     frame_bytes = (source.frame_bits + 7) // 8
     total = binding.length + frame_bytes * len(source.frame_indices)
-    return Plan(total, lambda: bind(_shifted(blobs, source), binding))
+    if is_deflated:
+        file = InflatedFile(blobs, source.located.payload)
+        return Plan(total, lambda: bind(_shifted(file.read, source), binding))
+
+    async def read(offset: int, length: int) -> bytes:
+        return await blobs.read(_within(source, offset, length))
+
+    return Plan(total, lambda: bind(_shifted(read, source), binding))
 
 
-async def _shifted(blobs: BlobStore, source: FrameSource) -> AsyncGenerator[list[Piece], None]:
-    """Yields frames of single-bit pixels that begin within a byte.
+async def _shifted(
+    read: Callable[[int, int], Awaitable[bytes]], source: FrameSource
+) -> AsyncGenerator[list[Piece], None]:
+    """Yields native frames one by one, also those that begin within a byte.
+
+    `read` takes offset and length in the Part 10 file, in bytes.
 
     The first pixel is the lowest bit of the first byte (PS3.5 8.1.1), in the frame as in the file;
     the bits behind a frame's last pixel are 0.
@@ -66,10 +79,10 @@ async def _shifted(blobs: BlobStore, source: FrameSource) -> AsyncGenerator[list
     for position, index in enumerate(source.frame_indices):
         skip_bytes, skip_bits = divmod(index * source.frame_bits, 8)
         length = (skip_bits + source.frame_bits + 7) // 8
-        octets = await blobs.read(_within(source, source.pixel_offset + skip_bytes, length))
-        yield [
-            Piece(position, await asyncio.to_thread(_shift, octets, skip_bits, source.frame_bits))
-        ]
+        octets = await read(source.pixel_offset + skip_bytes, length)
+        if source.frame_bits % 8:
+            octets = await asyncio.to_thread(_shift, octets, skip_bits, source.frame_bits)
+        yield [Piece(position, octets)]
 
 
 def _shift(octets: bytes, skip_bits: int, frame_bits: int) -> bytes:

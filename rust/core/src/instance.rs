@@ -109,7 +109,7 @@ impl Extractor {
     }
 
     fn charset(&self) -> Charset {
-        self.charsets.last().cloned().unwrap_or_default()
+        self.charsets.last().copied().unwrap_or_default()
     }
 
     fn set_charset(&mut self, charset: Charset) {

@@ -154,27 +154,20 @@ impl<V: FileVisitor> Inner<V> {
         Ok(Step::Consumed(LENGTH))
     }
 
-    /// One element of the File Meta Information, always Explicit VR Little Endian; the group ends
-    /// where another begins, since its length (0002,0000) may be absent or wrong.
+    /// One element of the File Meta Information.
     fn meta(&mut self, bytes: &[u8]) -> Result<Step, PartError> {
-        let Some([g0, g1, e0, e1, v0, v1, l0, l1]) = bytes.first_chunk::<8>().copied() else {
-            return Ok(Step::Need(8));
-        };
-        if [g0, g1] != [2, 0] {
-            self.state = State::Begin;
-            return self.begin(bytes);
-        }
-        let (header, length) = match Vr::from_code([v0, v1]) {
-            Some(vr) if vr.has_long_header() => {
-                let Some([.., a, b, c, d]) = bytes.first_chunk::<12>().copied() else {
-                    return Ok(Step::Need(12));
-                };
-                (12_usize, u32::from_le_bytes([a, b, c, d]))
+        let (header, length, element) = match meta_element(bytes) {
+            MetaElement::Need(count) => return Ok(Step::Need(count)),
+            MetaElement::End => {
+                self.state = State::Begin;
+                return self.begin(bytes);
             }
-            Some(_) => (8, u32::from(u16::from_le_bytes([l0, l1]))),
-            None => (8, u32::from_le_bytes([v0, v1, l0, l1])),
+            MetaElement::Header {
+                bytes,
+                length,
+                element,
+            } => (bytes, length, element),
         };
-        let element = u16::from_le_bytes([e0, e1]);
         if element != tag::element(tag::TRANSFER_SYNTAX_UID) || length > TRANSFER_SYNTAX_BYTES_MAX {
             return Ok(Step::Skip(header, u64::from(length)));
         }
@@ -183,8 +176,15 @@ impl<V: FileVisitor> Inner<V> {
             return Ok(Step::Need(end));
         };
         let uid = String::from_utf8_lossy(value);
-        uid.trim_matches([' ', '\0'])
-            .clone_into(&mut self.transfer_syntax_uid);
+        let uid = uid.trim_matches([' ', '\0']);
+        // What is no UID is taken for missing.
+        if uid.len() <= 64
+            && uid
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        {
+            uid.clone_into(&mut self.transfer_syntax_uid);
+        }
         Ok(Step::Consumed(end))
     }
 
@@ -227,6 +227,77 @@ impl<V: FileVisitor> Inner<V> {
                 Ok(Step::Consumed(bytes.len()))
             }
             _ => Ok(Step::Need(8)),
+        }
+    }
+}
+
+/// What stands at a place in the File Meta Information.
+enum MetaElement {
+    /// More bytes are needed.
+    Need(usize),
+    /// Another group: the data set.
+    End,
+    /// An element of group 0002: bytes of its header, bytes of its value, element number.
+    Header {
+        bytes: usize,
+        length: u32,
+        element: u16,
+    },
+}
+
+/// Reads an element's header, always Explicit VR Little Endian; the group ends where another begins,
+/// since its length (0002,0000) may be absent or wrong (PS3.10 7.1).
+fn meta_element(bytes: &[u8]) -> MetaElement {
+    let Some([g0, g1, e0, e1, v0, v1, l0, l1]) = bytes.first_chunk::<8>().copied() else {
+        return MetaElement::Need(8);
+    };
+    if [g0, g1] != [2, 0] {
+        return MetaElement::End;
+    }
+    let element = u16::from_le_bytes([e0, e1]);
+    match Vr::from_code([v0, v1]) {
+        Some(vr) if vr.has_long_header() => match bytes.first_chunk::<12>().copied() {
+            Some([.., a, b, c, d]) => {
+                let length = u32::from_le_bytes([a, b, c, d]);
+                MetaElement::Header {
+                    bytes: 12,
+                    length,
+                    element,
+                }
+            }
+            None => MetaElement::Need(12),
+        },
+        Some(_) => {
+            let length = u32::from(u16::from_le_bytes([l0, l1]));
+            MetaElement::Header {
+                bytes: 8,
+                length,
+                element,
+            }
+        }
+        None => {
+            let length = u32::from_le_bytes([v0, v1, l0, l1]);
+            MetaElement::Header {
+                bytes: 8,
+                length,
+                element,
+            }
+        }
+    }
+}
+
+/// Where the data set begins in a file of which the first bytes are given; None if it is not among
+/// them.
+#[must_use]
+pub fn dataset_offset(head: &[u8]) -> Option<usize> {
+    let mut position = PREAMBLE_BYTES.checked_add(PREFIX.len())?;
+    loop {
+        match meta_element(head.get(position..)?) {
+            MetaElement::Need(_) => return None,
+            MetaElement::End => return Some(position),
+            MetaElement::Header { bytes, length, .. } => {
+                position = position.checked_add(bytes)?.checked_add(length as usize)?;
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use longshore_core::attributes::Level;
 use longshore_core::frames::Layout;
 use longshore_core::outcome as core;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyTuple};
 
 use crate::pack::PackEntry;
@@ -184,4 +185,13 @@ impl Refusal {
     fn detail(&self) -> &str {
         &self.0.detail
     }
+}
+
+#[pyfunction]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "pyo3 hands over what it converted"
+)]
+pub(crate) fn dataset_offset(head: PyBackedBytes) -> Option<usize> {
+    longshore_core::part10::dataset_offset(&head)
 }

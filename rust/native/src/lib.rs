@@ -21,7 +21,7 @@ mod _native {
     #[pymodule_export]
     use super::error::{ForeignPartError, LimitError, MultipartError, PackFormatError};
     #[pymodule_export]
-    use super::instance::{Instance, Refusal};
+    use super::instance::{Instance, Refusal, dataset_offset};
     #[pymodule_export]
     use super::pack::{
         PackEntry, PackPlan, PackedInstance, gzip_frame, pack_directory_length, plan_pack,

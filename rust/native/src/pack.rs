@@ -130,6 +130,10 @@ impl PackPlan {
 
 #[pyfunction]
 #[pyo3(signature = (entries, *, first_payload_offset=None))]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "pyo3 hands over what it converted"
+)]
 pub(crate) fn plan_pack(
     py: Python<'_>,
     entries: Vec<Bound<'_, PackEntry>>,

@@ -1,25 +1,26 @@
+-- name: take_turn
+-- True for one session at a time.
+SELECT pg_try_advisory_lock(%(lock)s);
+
+-- name: end_turn
+-- Lets another session have its turn.
+SELECT pg_advisory_unlock(%(lock)s);
+
 -- name: known_packs
--- Those of the packs that hold or held instances; a claim of the sweep does not count.
+-- Those of the packs that have a row, but for claims of the sweep.
 SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s) AND entry_count > 0;
 
 -- name: claim_for_sweep
 -- Takes a pack that has no row for forgotten: a Store that still holds it fails. A claim that stands
--- already is taken again, since who made it may be gone.
+-- already is made again, since who made it may have stopped half-way.
 INSERT INTO pack (pack_id, pack_length, live_bytes, entry_count, live_count)
 VALUES (%(pack_id)s, 0, 0, 0, 0)
-ON CONFLICT (pack_id) DO UPDATE SET live_count = 0 WHERE pack.entry_count = 0
+ON CONFLICT (pack_id) DO UPDATE SET pack_length = 0 WHERE pack.entry_count = 0
 RETURNING pack_key;
 
 -- name: forget_pack
--- Removes the row of a pack that is gone; never one with live entries, and a claim only when no
--- Store can hold its pack any more.
-DELETE FROM pack
-WHERE pack_id = %(pack_id)s AND live_count = 0 AND entry_count > 0;
-
--- name: forget_claims
--- Removes claims that are so old that no Store can hold their packs any more.
-DELETE FROM pack
-WHERE entry_count = 0 AND created_at < now() - make_interval(secs => %(claim_s_min)s);
+-- Removes the row of a pack that is gone; never one with live entries, and never a claim.
+DELETE FROM pack WHERE pack_id = %(pack_id)s AND live_count = 0 AND entry_count > 0;
 
 -- name: dead_packs
 -- Packs with dead entries, of which the last died before a time, the longest dead first.
@@ -79,11 +80,14 @@ RETURNING instance.instance_key;
 UPDATE pack SET
     live_count = counted.live_count,
     live_bytes = counted.live_bytes,
-    dead_at = CASE WHEN counted.live_count < entry_count THEN now() END
+    dead_at = CASE
+        WHEN pack.pack_key = %(old_pack_key)s THEN %(dead_at)s
+        WHEN counted.live_count < entry_count THEN now()
+    END
 FROM (
     SELECT moved.pack_key, count(instance.instance_key) AS live_count,
         COALESCE(sum(instance.payload_length), 0) AS live_bytes
-    FROM unnest(%(pack_keys)s::bigint[]) AS moved (pack_key)
+    FROM (VALUES (%(old_pack_key)s::bigint), (%(new_pack_key)s::bigint)) AS moved (pack_key)
     LEFT JOIN instance USING (pack_key)
     GROUP BY moved.pack_key
 ) AS counted

@@ -1,0 +1,54 @@
+"""The database that a command works on: the one that is set, or the embedded one."""
+
+import contextlib
+import dataclasses
+from collections.abc import Generator
+from pathlib import Path
+
+from longshore.cli.folder import held
+from longshore.embedded.server import running
+from longshore.index.migrate import migrate
+from longshore.settings import Settings
+
+COMMAND_CONNECTIONS = 20
+"""Connections beside those of the workers: migrations, commands."""
+
+
+def embedded_folder(settings: Settings) -> Path:
+    """Where the embedded server keeps its files."""
+    return settings.data / "postgres"
+
+
+def held_data(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Holds the data folder, when the database is in it.
+
+    With a database elsewhere, any number of services may share the rest.
+    """
+    return contextlib.nullcontext() if settings.database else held(settings.data)
+
+
+@contextlib.contextmanager
+def answering(settings: Settings) -> Generator[Settings]:
+    """Yields the settings with the DSN of a server that answers; the caller holds the data.
+
+    Raises:
+        EmbeddedError: The embedded server does not start.
+    """
+    if settings.database:
+        yield settings
+        return
+    count = settings.workers * settings.database_connection_count_max + COMMAND_CONNECTIONS
+    with running(embedded_folder(settings).resolve(), connection_count_max=count) as server:
+        yield dataclasses.replace(settings, database=server.dsn)
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Generator[Settings]:
+    """Holds the data, starts the database, migrates it; yields the settings with its DSN.
+
+    Raises:
+        LongshoreError: Any of that cannot be done.
+    """
+    with held_data(settings), answering(settings) as ready:
+        migrate(ready.database)
+        yield ready

@@ -1,0 +1,75 @@
+"""Search transaction (QIDO-RS), PS3.18 10.6: HTTP in and out."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from longshore.dicomweb.media_types import DICOM_JSON, require_dicom_json
+from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.search_attributes import (
+    RESOURCES,
+    SYNTHETIC_TAGS,
+    SearchResource,
+    returned_tags,
+)
+from longshore.dicomweb.search_parameters import parse_parameters
+from longshore.dicomweb.search_results import render
+from longshore.dicomweb.urls import checked_uid, service_url
+from longshore.dicomweb.versions import api_version
+from longshore.index.search import SearchQuery
+from longshore.index.search_columns import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID
+from longshore.index.search_match import Exact, Match
+from longshore.services.search_fields import search_with_fields
+
+_PATH_TAGS: Final = {"study": STUDY_INSTANCE_UID, "series": SERIES_INSTANCE_UID}
+
+
+def _path_matches(request: Request) -> dict[int, Match]:
+    params = request.path_params
+    return {
+        tag: Exact(checked_uid(params[name])) for name, tag in _PATH_TAGS.items() if name in params
+    }
+
+
+def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]]:
+    async def search(request: Request) -> Response:
+        """Answers 200 with an array, or 204 without a body if nothing matches."""
+        require_dicom_json(request)
+        origin = origin_of(request)
+        matches = _path_matches(request)
+        parameters = parse_parameters(
+            request.query_params.multi_items(), resource, origin.search_limits
+        )
+        matches |= parameters.matches
+        tags = returned_tags(
+            resource,
+            api_version=api_version(request),
+            is_all=parameters.is_all,
+            asked=parameters.included | matches.keys(),
+        )
+        query = SearchQuery(
+            level=resource.level,
+            partition_key=origin.partition_key,
+            matches=matches,
+            fields=tags - SYNTHETIC_TAGS,
+            limit=parameters.limit,
+            skip=parameters.skip,
+        )
+        results = await search_with_fields(
+            origin.database, origin.blobs, query, limits=origin.search_limits
+        )
+        if not results:
+            return Response(status_code=204)
+        body = await render(results, tags=tags, service=service_url(request))
+        return Response(body, media_type=DICOM_JSON)
+
+    return search
+
+
+search_routes: Final = [
+    Route(resource.path, _search(resource), methods=["GET"]) for resource in RESOURCES
+]
+"""The six Search resources, relative to the version segment."""

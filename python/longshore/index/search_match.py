@@ -1,0 +1,53 @@
+"""What a Search asks of one attribute (PS3.4 C.2.2.2), as values. Knows no SQL and no URL."""
+
+from dataclasses import dataclass, field
+from datetime import date, time
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Level(StrEnum):
+    """Query/Retrieve Level (PS3.4 C.6), as `longshore.dicom.ATTRIBUTES` spells it."""
+
+    STUDY = "STUDY"
+    SERIES = "SERIES"
+    IMAGE = "IMAGE"
+
+
+# What is searched for is an attribute value: it stays out of every repr.
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Single value matching (PS3.4 C.2.2.2.1).
+
+    Attributes:
+        value: Text as the user agent sent it, for every VR but IS (int), DA (date) and TM (time).
+    """
+
+    value: str | int | date | time = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Range matching (PS3.4 C.2.2.2.5): both ends belong to it, at least one is given.
+
+    Attributes:
+        first: Earliest, or None for no lower end.
+        last: Latest, not before `first`, or None for no upper end.
+    """
+
+    first: date | time | None = field(repr=False)
+    last: date | time | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WordPrefix:
+    """Fuzzy matching of a PN: a word of the name, and what follows it, begins with the text.
+
+    Attributes:
+        words: At least one; all but the last are whole words, in the name's order.
+    """
+
+    words: tuple[str, ...] = field(repr=False)
+
+
+Match: TypeAlias = Exact | Range | WordPrefix

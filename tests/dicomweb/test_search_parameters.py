@@ -1,0 +1,290 @@
+"""The query string of a Search: every rule of the model, as a table."""
+
+from datetime import date, time
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from longshore.dicomweb.search_attributes import (
+    ALL_INSTANCES,
+    ALL_SERIES,
+    ALL_STUDIES,
+    SERIES_INSTANCES,
+    STUDY_INSTANCES,
+    STUDY_SERIES,
+)
+from longshore.dicomweb.search_parameters import SearchParameters, parse_parameters
+from longshore.errors import InvalidRequest
+from longshore.index.search import SearchLimits
+from longshore.index.search_match import Exact, Range, WordPrefix
+
+
+def parse(query: str, resource=ALL_STUDIES) -> SearchParameters:
+    return parse_parameters(QueryParams(query).multi_items(), resource, SearchLimits())
+
+
+def test_nothing_asked():
+    parameters = parse("")
+    assert (parameters.limit, parameters.skip) == (100, 0)
+    assert not parameters.matches
+    assert not parameters.included
+    assert not parameters.is_all
+
+
+@pytest.mark.parametrize(
+    ("query", "tag", "match"),
+    [
+        ("PatientID=A1", 0x00100020, Exact("A1")),
+        ("00100020=A1", 0x00100020, Exact("A1")),
+        ("0020000d=1.2", 0x0020000D, Exact("1.2")),
+        (" PatientID =%20A1%09", 0x00100020, Exact("A1")),
+        ("PatientName=Doe+John", 0x00100010, Exact("Doe John")),
+        ("PatientName=J%C3%B6rg", 0x00100010, Exact("Jörg")),
+        ("PatientID=A*", 0x00100020, Exact("A*")),
+        ("PatientID=a%5Cb", 0x00100020, Exact("a\\b")),
+        ("PatientID=a-b", 0x00100020, Exact("a-b")),
+        ("StudyInstanceUID=1.2%5C1.3", 0x0020000D, Exact("1.2\\1.3")),
+        ("ModalitiesInStudy=CT", 0x00080061, Exact("CT")),
+        ("StudyDate=20200229", 0x00080020, Exact(date(2020, 2, 29))),
+        ("StudyDate=20200101-20201231", 0x00080020, Range(date(2020, 1, 1), date(2020, 12, 31))),
+        ("StudyDate=20200101-20200101", 0x00080020, Range(date(2020, 1, 1), date(2020, 1, 1))),
+        ("StudyDate=20200101-", 0x00080020, Range(date(2020, 1, 1), None)),
+        ("StudyDate=-20200101", 0x00080020, Range(None, date(2020, 1, 1))),
+        (
+            "StudyDate=20200101%20-%2020200102",
+            0x00080020,
+            Range(date(2020, 1, 1), date(2020, 1, 2)),
+        ),
+        ("StudyTime=101530.25", 0x00080030, Exact(time(10, 15, 30, 250_000))),
+        ("StudyTime=10", 0x00080030, Exact(time(10))),
+        ("StudyTime=1015-1130", 0x00080030, Range(time(10, 15), time(11, 30))),
+        ("StudyTime=235960", 0x00080030, Exact(time(23, 59, 59, 999_999))),
+        ("PatientName=joh&fuzzymatching=true", 0x00100010, WordPrefix(("joh",))),
+        ("PatientName=John^Do&FuzzyMatching=TRUE", 0x00100010, WordPrefix(("John", "Do"))),
+        ("PatientName=^^&fuzzymatching=true", 0x00100010, Exact("^^")),
+        ("PatientName=joh&fuzzymatching=false", 0x00100010, Exact("joh")),
+        ("PatientID=joh&fuzzymatching=true", 0x00100020, Exact("joh")),
+    ],
+)
+def test_one_filter(query, tag, match):
+    assert parse(query).matches == {tag: match}
+
+
+@pytest.mark.parametrize(
+    ("query", "match"), [("0003", Exact(3)), ("-1", Exact(-1)), ("%2B7", Exact(7))]
+)
+def test_integer_strings_are_numbers(query, match):
+    assert parse(f"SeriesNumber={query}", ALL_SERIES).matches == {0x00200011: match}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "PatientID=%00",
+        "StudyDate=2020",
+        "StudyDate=20200230",
+        "StudyDate=2020-01-01",
+        "StudyDate=2020.01.01",
+        "StudyDate=-",
+        "StudyDate=20200102-20200101",
+        "StudyDate=20200101-20200102-20200103",
+        "StudyDate=20200101,20200102",
+        "StudyDate=00000101",
+        "StudyDate=%D9%A2%D9%A0%D9%A2%D9%A0%D9%A0%D9%A1%D9%A0%D9%A1",
+        "StudyTime=1",
+        "StudyTime=2400",
+        "StudyTime=1060",
+        "StudyTime=101010.1234567",
+        "StudyTime=10:10",
+        "StudyTime=11-10",
+        "PatientName=%22a&fuzzymatching=true",
+    ],
+)
+def test_values_that_cannot_be_read(query):
+    with pytest.raises(InvalidRequest) as caught:
+        parse(query)
+    name, value = QueryParams(query).multi_items()[0]
+    assert name in str(caught.value)
+    assert value == "-" or value not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["x", "1.5", "1e3", "", "1" * 13, "٣"])
+def test_integers_that_cannot_be_read(value):
+    with pytest.raises(InvalidRequest, match="InstanceNumber"):
+        parse(f"InstanceNumber={value}", ALL_INSTANCES)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("patientid=x", "case-sensitive"),
+        ("NotAnAttribute=x", "NotAnAttribute"),
+        ("0010002=x", "8 hexadecimal digits"),
+        ("0010,0020=x", "8 hexadecimal digits"),
+        ("(0010,0020)=x", "8 hexadecimal digits"),
+        ("RequestAttributesSequence.AccessionNumber=x", "no attribute"),
+        ("00400275/00080050=x", "no attribute"),
+        ("emptyvaluematching=true", "no attribute"),
+        ("multiplevaluematching=true", "no attribute"),
+        ("orderby=StudyDate", "no attribute"),
+        ("=x", "no attribute"),
+        ("TransferSyntaxUID=1", "cannot be matched at /studies"),
+        ("PatientSex=M", "cannot be matched at /studies; accepted: AccessionNumber"),
+        ("00091001=x", "cannot be matched"),
+        ("Modality=CT", "cannot be matched"),
+        ("PatientID=x&PatientID=y", "more than once"),
+        ("PatientID=x&PatientID=x", "more than once"),
+        ("PatientID=x&patientid=x", "no attribute"),
+        ("PatientID=x&00100020=x", "both by keyword and by tag"),
+        ("0020000D=1&0020000d=1", "StudyInstanceUID"),
+        ("PatientID=", "empty value"),
+        ("PatientID=%20%20", "empty value"),
+        ("PatientID", "empty value"),
+        ("includefield=NotATag", "'NotATag'"),
+        ("includefield=patientsex", "case-sensitive"),
+        ("includefield=", "no attribute"),
+        ("includefield=PatientSex,,", "no attribute"),
+        ("includefield=00400275.00080050", "no attribute"),
+        ("includefield=all,PatientSex", "stands alone"),
+        ("includefield=PatientSex&includefield=ALL", "stands alone"),
+        ("limit=0", "from 1 to 200"),
+        ("limit=201", "from 1 to 200"),
+        ("limit=-1", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=", "limit"),
+        ("limit=1.0", "limit"),
+        ("limit=1_0", "limit"),
+        ("limit=1&LIMIT=2", "more than once"),
+        ("offset=-1", "offset"),
+        ("offset=x", "offset"),
+        ("offset=9223372036854775808", "offset"),
+        ("offset=1&offset=1", "more than once"),
+        ("fuzzymatching=maybe", "fuzzymatching"),
+        ("fuzzymatching=1", "fuzzymatching"),
+        ("fuzzymatching=", "fuzzymatching"),
+    ],
+)
+def test_refused(query, says):
+    with pytest.raises(InvalidRequest) as caught:
+        parse(query)
+    assert says in str(caught.value)
+
+
+def test_a_key_that_may_be_a_value_is_not_repeated():
+    with pytest.raises(InvalidRequest) as caught:
+        parse("Doe^John")
+    assert "Doe" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "included"),
+    [
+        ("includefield=PatientSex", {0x00100040}),
+        ("includefield=00081030%2C00080060", {0x00081030, 0x00080060}),
+        (
+            "IncludeField=PatientSex, PatientAge&includefield=0020000e",
+            {0x00100040, 0x00101010, 0x0020000E},
+        ),
+        ("includefield=00091001", {0x00091001}),
+        ("includefield=PatientSex,00100040", {0x00100040}),
+        ("includefield=RequestAttributesSequence", {0x00400275}),
+        ("includefield=AvailableTransferSyntaxUID", {0x00083002}),
+    ],
+)
+def test_includefield(query, included):
+    parameters = parse(query)
+    assert parameters.included == included
+    assert not parameters.is_all
+
+
+@pytest.mark.parametrize("text", ["all", "ALL", "%20All%20"])
+def test_includefield_all(text):
+    assert parse(f"includefield={text}").is_all
+
+
+@pytest.mark.parametrize(
+    ("query", "limit", "skip"),
+    [
+        ("limit=1", 1, 0),
+        ("limit=200&offset=0", 200, 0),
+        ("LIMIT=25&Offset=50", 25, 50),
+        ("limit=%2025%20", 25, 0),
+        ("offset=9223372036854775807", 100, 2**63 - 1),
+    ],
+)
+def test_paging(query, limit, skip):
+    parameters = parse(query)
+    assert (parameters.limit, parameters.skip) == (limit, skip)
+
+
+def test_the_accept_parameter_is_read_elsewhere():
+    assert not parse("accept=application/dicom%2Bjson").matches
+
+
+_STUDY = "PatientID=x"
+_SERIES = "SeriesInstanceUID=1"
+_INSTANCE = "SOPInstanceUID=1"
+
+
+@pytest.mark.parametrize(
+    ("resource", "accepted"),
+    [
+        (ALL_STUDIES, {_STUDY}),
+        (ALL_SERIES, {_STUDY, _SERIES}),
+        (ALL_INSTANCES, {_STUDY, _SERIES, _INSTANCE}),
+        (STUDY_SERIES, {_SERIES}),
+        (STUDY_INSTANCES, {_SERIES, _INSTANCE}),
+        (SERIES_INSTANCES, {_INSTANCE}),
+    ],
+)
+def test_levels_that_may_be_matched(resource, accepted):
+    for query in (_STUDY, _SERIES, _INSTANCE):
+        if query in accepted:
+            assert len(parse(query, resource).matches) == 1
+        else:
+            with pytest.raises(InvalidRequest, match="cannot be matched"):
+                parse(query, resource)
+
+
+def test_every_matched_attribute_is_accepted_by_keyword_and_by_tag():
+    values = {"StudyDate": "20200101", "PatientBirthDate": "20200101", "StudyTime": "10"}
+    values |= {"PerformedProcedureStepStartDate": "20200101"}
+    values |= {"PerformedProcedureStepStartTime": "10"}
+    attributes = {
+        "StudyInstanceUID": "0020000D",
+        "StudyDate": "00080020",
+        "StudyTime": "00080030",
+        "AccessionNumber": "00080050",
+        "ReferringPhysicianName": "00080090",
+        "StudyDescription": "00081030",
+        "PatientName": "00100010",
+        "PatientID": "00100020",
+        "PatientBirthDate": "00100030",
+        "StudyID": "00200010",
+        "ModalitiesInStudy": "00080061",
+        "Modality": "00080060",
+        "SeriesInstanceUID": "0020000E",
+        "SeriesNumber": "00200011",
+        "PerformedProcedureStepStartDate": "00400244",
+        "PerformedProcedureStepStartTime": "00400245",
+        "ManufacturerModelName": "00081090",
+        "SOPClassUID": "00080016",
+        "SOPInstanceUID": "00080018",
+        "InstanceNumber": "00200013",
+    }
+    for keyword, tag in attributes.items():
+        value = values.get(keyword, "1")
+        by_keyword = parse(f"{keyword}={value}", ALL_INSTANCES).matches
+        assert by_keyword == parse(f"{tag}={value}", ALL_INSTANCES).matches
+        assert by_keyword.keys() == {int(tag, 16)}
+    with pytest.raises(InvalidRequest) as caught:
+        parse("Rows=1", ALL_INSTANCES)
+    named = str(caught.value).partition("accepted: ")[2].rstrip(".").split(", ")
+    assert set(named) == set(attributes)
+
+
+def test_what_is_searched_for_shows_in_no_repr():
+    parameters = parse("PatientName=secret&StudyDate=20200101-&fuzzymatching=true")
+    assert "secret" not in repr(parameters)
+    assert "2020" not in repr(parameters)
+    assert "secret" not in repr(parse("PatientID=secret"))
