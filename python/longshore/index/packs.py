@@ -79,8 +79,8 @@ async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
 async def claim_for_sweep(database: Database, pack_id: str) -> bool:
     """Takes a pack without a row for forgotten; False if it has one by now.
 
-    The claim stands for ever, so that a Store that is still under way fails whenever it ends. It may
-    be made again: whoever made it may have stopped half-way.
+    The claim stands for ever, so that a Store that is still under way fails whenever it ends. It
+    may be made again: whoever made it may have stopped half-way.
     """
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["claim_for_sweep"], {"pack_id": pack_id})

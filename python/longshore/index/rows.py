@@ -101,7 +101,8 @@ class _Merged:
         merged: dict[str, str] = {}
         for _, values in self.said:
             pairs = zip(self.names, values, strict=True)
-            merged |= {name: value for name, value in pairs if value is not None}
+            # An empty value says nothing (PS3.5 7.4.4), and takes nothing back.
+            merged |= {name: value for name, value in pairs if value}
         return merged
 
     def json(self) -> str:
