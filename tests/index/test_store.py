@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import date, time
 
 import pytest
-from tests.index.batches import INCONSISTENT, batch, instance, store
 
 from longshore.errors import Conflict
 from longshore.index import store as index_store
 from longshore.index.packs import claim_for_sweep
-from longshore.index.store import NewInstance, NewPack, store_batch
+from longshore.index.store import store_batch
+from tests.index.batches import INCONSISTENT, batch, instance, store
 
 pytestmark = pytest.mark.anyio
 
@@ -123,8 +123,11 @@ async def test_identity_is_the_triple_within_the_partition(database, rows):
         True,
     ]
     assert await store(database, same, partition_key=2) == [True]
-    mixed = [NewInstance(key, instance("5/6/7"), 100 * key, 1_000) for key in (2, 1, 2)]
-    assert await store_batch(database, NewPack("f" * 32, 2_000), mixed) == [True, True, False]
+    pack, entries = batch(*[instance("5/6/7")] * 3)
+    mixed = [
+        replace(entry, partition_key=key) for entry, key in zip(entries, (2, 1, 2), strict=True)
+    ]
+    assert await store_batch(database, pack, mixed) == [True, True, False]
     assert rows("SELECT partition_key, count(*) FROM study GROUP BY 1 ORDER BY 1") == [
         (1, 3),
         (2, 2),

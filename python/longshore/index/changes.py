@@ -14,7 +14,7 @@ from longshore.index.database import Database
 from longshore.index.locate import Located, located_from
 
 _SQL = sql.load("changes.sql")
-_ACTIONS = ("create", "delete")
+_ACTIONS: Mapping[int, str] = {0: "create", 1: "delete"}
 _WATERMARK_MAX = (1 << 62) - 1
 """No feed gets there; beyond it a bigint might not hold a sum."""
 
@@ -75,20 +75,20 @@ async def _page(
 
 
 def _change(row: Sequence[Any]) -> Change:
-    watermark, changed_at, partition_name, action, study_uid, instance_key, *current = row
-    located = None if current[0] is None else located_from(study_uid, current)
+    current = row[6:]
+    located = None if current[0] is None else located_from(row[4], current)
     if located is None:
         state = "deleted"
     else:
-        state = "current" if located.instance_key == instance_key else "replaced"
+        state = "current" if located.instance_key == row[5] else "replaced"
     return Change(
-        watermark=watermark,
-        changed_at=changed_at,
-        partition_name=partition_name,
-        study_uid=study_uid,
+        watermark=row[0],
+        changed_at=row[1],
+        partition_name=row[2],
+        action=_ACTIONS[row[3]],
+        study_uid=row[4],
         series_uid=current[1],
         sop_instance_uid=current[2],
-        action=_ACTIONS[action],
         state=state,
         located=located,
     )

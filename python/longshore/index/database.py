@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import select
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 import psycopg
@@ -67,7 +67,7 @@ class Database:
         return cls(pool)
 
     @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """Lends a connection in autocommit mode; open a transaction on it where one is needed.
 
         Raises:
@@ -92,7 +92,7 @@ class Database:
 
 
 @contextlib.asynccontextmanager
-async def rolling_back(connection: Connection) -> AsyncIterator[None]:
+async def rolling_back(connection: Connection) -> AsyncGenerator[None]:
     """Ends the transaction that an error leaves open; `BEGIN` and `COMMIT` are the caller's.
 
     `connection.transaction()` waits for all answers before it commits. Where locks that everyone
@@ -136,5 +136,7 @@ async def _check_open(connection: Connection) -> None:
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
+        # The pool replaces a connection that is closed, and takes back one that only raised.
+        await connection.close()
         msg = "the server closed the connection while it was idle"
         raise psycopg.OperationalError(msg)

@@ -1,7 +1,7 @@
 """What the index knows of packs, for the work in the background."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,7 +57,7 @@ _TURN = 0x10_6E_55_09
 
 
 @contextlib.asynccontextmanager
-async def reclaim_turn(database: Database) -> AsyncIterator[bool]:
+async def reclaim_turn(database: Database) -> AsyncGenerator[bool]:
     """Yields True to one process at a time; the others have nothing to do."""
     async with database.connection() as connection:
         row = await (await connection.execute(_SQL["take_turn"], {"lock": _TURN})).fetchone()

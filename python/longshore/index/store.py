@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SQL = sql.load("store.sql")
 
 _STEPS = (
+    "keep_studies",
     "insert_studies",
     "insert_series",
     "insert_pack",
@@ -35,7 +36,7 @@ _STEPS = (
 
 _LOST = (
     *LOST,
-    # A study was deleted between its insertion and its lock: its series found no study.
+    # A study came and went while we looked away: its series found no study.
     sql_errors.NotNullViolation,
     # Someone else stored one of the instances since we looked.
     sql_errors.UniqueViolation,

@@ -22,32 +22,40 @@ SELECT * FROM change ORDER BY watermark DESC LIMIT 1
 -- Changes with names, state, and where the current version of their instance lies: the one that is
 -- stored under the same UIDs now.
 SELECT
-    named.watermark, named.changed_at, partition.partition_name, named.action,
-    named.study_uid, named.instance_key,
-    current.instance_key, named.series_uid, named.sop_instance_uid, sop_class.uid,
-    transfer_syntax.uid, pack.pack_id, current.payload_offset, current.payload_length,
+    page.watermark, page.changed_at, partition.partition_name, page.action,
+    named.study_uid, page.instance_key,
+    current.instance_key, named.series_uid, named.sop_instance_uid, current.sop_class_uid,
+    current.transfer_syntax_uid, current.pack_id, current.payload_offset, current.payload_length,
     current.segment_offset, current.segment_length, current.segment_plain_length,
     current.segment_crc32, current.has_bulkdata_uri, current.frame_count, current.bits_allocated
-FROM (
+FROM page
+JOIN partition USING (partition_key)
+-- Each LIMIT 1 keeps this a look-up per change, whatever the planner thinks of the page's size.
+LEFT JOIN LATERAL (
+    SELECT study_uid, series_uid, sop_instance_uid
+    FROM instance
+    JOIN series USING (series_key)
+    JOIN study USING (study_key)
+    WHERE instance.instance_key = page.instance_key
+    UNION ALL
+    SELECT study_uid, series_uid, sop_instance_uid
+    FROM deleted_instance
+    WHERE deleted_instance.instance_key = page.instance_key
+    LIMIT 1
+) AS named ON true
+LEFT JOIN LATERAL (
     SELECT
-        page.watermark, page.changed_at, page.action, page.partition_key, page.instance_key,
-        COALESCE(study.study_uid, deleted_instance.study_uid) AS study_uid,
-        COALESCE(series.series_uid, deleted_instance.series_uid) AS series_uid,
-        COALESCE(instance.sop_instance_uid, deleted_instance.sop_instance_uid)
-            AS sop_instance_uid
-    FROM page
-    LEFT JOIN instance ON instance.instance_key = page.instance_key
-    LEFT JOIN series ON series.series_key = instance.series_key
-    LEFT JOIN study ON study.study_key = series.study_key
-    LEFT JOIN deleted_instance ON deleted_instance.instance_key = page.instance_key
-) AS named
-JOIN partition ON partition.partition_key = named.partition_key
-LEFT JOIN study ON study.study_uid = named.study_uid
-    AND study.partition_key = named.partition_key
-LEFT JOIN series ON series.study_key = study.study_key AND series.series_uid = named.series_uid
-LEFT JOIN instance AS current ON current.series_key = series.series_key
-    AND current.sop_instance_uid = named.sop_instance_uid
-LEFT JOIN pack ON pack.pack_key = current.pack_key
-LEFT JOIN uid_name AS sop_class ON sop_class.uid_key = current.sop_class_key
-LEFT JOIN uid_name AS transfer_syntax ON transfer_syntax.uid_key = current.transfer_syntax_key
-ORDER BY named.watermark
+        instance.*, pack.pack_id, sop_class.uid AS sop_class_uid,
+        transfer_syntax.uid AS transfer_syntax_uid
+    FROM study
+    JOIN series USING (study_key)
+    JOIN instance USING (series_key)
+    JOIN pack USING (pack_key)
+    JOIN uid_name AS sop_class ON sop_class.uid_key = instance.sop_class_key
+    JOIN uid_name AS transfer_syntax ON transfer_syntax.uid_key = instance.transfer_syntax_key
+    WHERE study.study_uid = named.study_uid AND study.partition_key = page.partition_key
+        AND series.series_uid = named.series_uid
+        AND instance.sop_instance_uid = named.sop_instance_uid
+    LIMIT 1
+) AS current ON true
+ORDER BY page.watermark

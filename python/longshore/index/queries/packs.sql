@@ -11,8 +11,8 @@ SELECT pg_advisory_unlock(%(lock)s);
 SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s) AND entry_count > 0;
 
 -- name: claim_for_sweep
--- Takes a pack that has no row for forgotten: a Store that still holds it fails. A claim that stands
--- already is made again, since who made it may have stopped half-way.
+-- Takes a pack that has no row for forgotten: a Store that still holds it fails. A claim that is
+-- there already is made again, since who made it may have stopped half-way.
 INSERT INTO pack (pack_id, pack_length, live_bytes, entry_count, live_count)
 VALUES (%(pack_id)s, 0, 0, 0, 0)
 ON CONFLICT (pack_id) DO UPDATE SET pack_length = 0 WHERE pack.entry_count = 0

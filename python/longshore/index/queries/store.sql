@@ -20,6 +20,16 @@ SELECT uid FROM unnest(%(uids)s::text[]) AS new (uid)
 WHERE NOT EXISTS (SELECT FROM uid_name WHERE uid_name.uid = new.uid)
 ON CONFLICT DO NOTHING;
 
+-- name: keep_studies
+-- Keeps those of the batch's studies that are there from being deleted until the end, in UID order;
+-- waits for deletions under way.
+SELECT study.study_key
+FROM unnest(%(study_partition_keys)s::integer[], %(study_uids)s::text[])
+    AS new (partition_key, study_uid)
+JOIN study USING (study_uid, partition_key)
+ORDER BY study.study_uid, study.partition_key
+FOR KEY SHARE OF study;
+
 -- name: insert_studies
 -- Adds the batch's studies that are not there yet, in UID order.
 INSERT INTO study (
@@ -37,8 +47,8 @@ SELECT * FROM unnest(
 ON CONFLICT DO NOTHING;
 
 -- name: insert_series
--- Keeps the batch's studies from being deleted until the end and adds the series that are not there
--- yet, all in UID order; fails where a study was deleted since it was inserted.
+-- Adds the batch's series that are not there yet, in UID order, and keeps the studies that someone
+-- else has just added; fails where such a study is deleted already.
 WITH kept AS (
     SELECT study.study_key, study.study_uid, study.partition_key
     FROM unnest(%(study_partition_keys)s::integer[], %(study_uids)s::text[])
