@@ -37,6 +37,8 @@ _UNAVAILABLE = (
     sql_errors.ReadOnlySqlTransaction,
 )
 
+_NO_ANSWER = "the index does not answer; send the request again later"
+
 _T = TypeVar("_T")
 
 
@@ -60,7 +62,6 @@ class Database:
             max_size=connection_count_max,
             timeout=WAIT_S_MAX,
             max_waiting=WAITING_COUNT_MAX,
-            check=_check_open,
             open=False,
         )
         await pool.open()
@@ -75,11 +76,16 @@ class Database:
                 is rolled back, unless the answer to a commit was lost.
         """
         try:
-            async with self._pool.connection() as connection:
-                yield connection
+            # After a restart every connection of the pool is lost; the one behind them is new.
+            for _ in range(self._pool.max_size + 1):
+                async with self._pool.connection() as connection:
+                    if not _is_hung_up(connection):
+                        yield connection
+                        return
+                    await connection.close()
         except _UNAVAILABLE as error:
-            msg = "the index does not answer; send the request again later"
-            raise Unavailable(msg) from error
+            raise Unavailable(_NO_ANSWER) from error
+        raise Unavailable(_NO_ANSWER)
 
     async def check(self) -> None:
         """Raises `Unavailable` unless PostgreSQL answers now."""
@@ -128,15 +134,12 @@ async def retried(
     raise Unavailable(msg)
 
 
-async def _check_open(connection: Connection) -> None:
-    """Finds out without a round trip whether the server has hung up.
+def _is_hung_up(connection: Connection) -> bool:
+    """Finds out without a round trip whether the server closed the connection while it was idle.
 
-    An idle connection has nothing to read, unless PostgreSQL says goodbye on it.
+    An idle connection has nothing to read, unless PostgreSQL says goodbye on it. (The pool's own
+    check pauses for seconds between two lost connections.)
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        # The pool replaces a connection that is closed, and takes back one that only raised.
-        await connection.close()
-        msg = "the server closed the connection while it was idle"
-        raise psycopg.OperationalError(msg)
+    return bool(poll.poll(0))
