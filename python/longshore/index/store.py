@@ -4,7 +4,8 @@ Everything new goes in UID order, then locks on what others may hold too: studie
 the change feed's counter. So two batches cannot deadlock, and watermark order is commit order.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -21,18 +22,17 @@ if TYPE_CHECKING:
 
 _SQL = sql.load("store.sql")
 
-_STEPS = (
-    "keep_studies",
-    "insert_studies",
-    "insert_series",
-    "insert_pack",
-    "insert_instances",
+_STEPS_BEFORE = ("keep_studies", "insert_studies", "insert_series", "insert_pack")
+_STEPS_BEHIND = (
     "lock_changed_studies",
     "merge_studies",
     "lock_series",
     "merge_series",
     "append_creations",
 )
+
+ROWS_PER_TURN = 50
+"""Instances that are made ready to send, some 10 µs each, before other requests get their turn."""
 
 _LOST = (
     *LOST,
@@ -97,35 +97,46 @@ async def store_batch(
             positions = sorted(set(firsts.values()) - existing)
             if positions:
                 new = [entries[position] for position in positions]
-                await _transact(
-                    connection,
-                    await _columns(database, connection, new)
-                    | {
-                        "pack_id": pack.pack_id,
-                        "pack_length": pack.length,
-                        "entry_count": len(entries) + pack.dead_count,
-                        "live_count": len(new),
-                        "live_bytes": sum(each.instance.pack_entry.length for each in new),
-                    },
-                )
+                counts = {
+                    "entry_count": len(entries) + pack.dead_count,
+                    "live_count": len(new),
+                    "live_bytes": sum(each.instance.pack_entry.length for each in new),
+                }
+                keys = await _uid_keys(database, connection, new)
+                await _transact(connection, pack, counts, new, keys)
             return set(positions)
 
         stored = await retried(attempt, lost=_LOST)
     return [position in stored for position in range(len(entries))]
 
 
-async def _transact(connection: Connection, parameters: dict[str, Any]) -> None:
+async def _transact(
+    connection: Connection,
+    pack: NewPack,
+    counts: Mapping[str, int],
+    new: Sequence[NewInstance],
+    uid_keys: Mapping[str, int],
+) -> None:
     """Runs the whole transaction in one round trip: the counter is not held while we think."""
+    named = {"pack_id": pack.pack_id, "pack_length": pack.length}
+    parameters: dict[str, Any] = {**named, **counts, **study_columns(new), **series_columns(new)}
+    by_uids = sorted(new, key=_uids)
     try:
         async with rolling_back(connection), connection.pipeline():
             await connection.execute("BEGIN")
-            for name in _STEPS:
+            for name in _STEPS_BEFORE:
+                await connection.execute(_SQL[name], parameters)
+            for first in range(0, len(by_uids), ROWS_PER_TURN):
+                await asyncio.sleep(0)
+                columns = instance_columns(by_uids[first : first + ROWS_PER_TURN], uid_keys)
+                await connection.execute(_SQL["insert_instances"], columns | named)
+            for name in _STEPS_BEHIND:
                 await connection.execute(_SQL[name], parameters)
             await connection.execute("COMMIT")
     except sql_errors.UniqueViolation as error:
         if error.diag.table_name != "pack":
             raise
-        msg = f"pack {parameters['pack_id']} was swept; store its instances again"
+        msg = f"pack {pack.pack_id} was swept; store its instances again"
         raise Conflict(msg) from error
 
 
@@ -154,21 +165,15 @@ def _uids(entry: NewInstance) -> tuple[str, int, str, str]:
     )
 
 
-async def _columns(
-    database: Database, connection: Connection, new: Sequence[NewInstance]
-) -> dict[str, Any]:
-    uids = {entry.instance.sop_class_uid for entry in new}
-    uids |= {entry.instance.transfer_syntax_uid for entry in new}
-    keys = await _uid_keys(database, connection, uids)
-    by_uids = sorted(new, key=_uids)
-    return study_columns(new) | series_columns(new) | instance_columns(by_uids, keys)
-
-
 _known_uid_keys: WeakKeyDictionary[Database, dict[str, int]] = WeakKeyDictionary()
 
 
-async def _uid_keys(database: Database, connection: Connection, uids: set[str]) -> dict[str, int]:
+async def _uid_keys(
+    database: Database, connection: Connection, new: Sequence[NewInstance]
+) -> dict[str, int]:
     """Returns the keys of SOP classes and transfer syntaxes; names are never removed."""
+    uids = {entry.instance.sop_class_uid for entry in new}
+    uids |= {entry.instance.transfer_syntax_uid for entry in new}
     known = _known_uid_keys.setdefault(database, {})
     keys = {uid: known[uid] for uid in uids if uid in known}
     missing = sorted(uids - keys.keys())
