@@ -48,12 +48,14 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def _send_file(send: Send) -> None:
-    path = Path(os.environ["LIMIT_FILE"])
-    length = path.stat().st_size
-    head = [(b"content-length", str(length).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
-    with path.open("rb", buffering=0) as file:
+    descriptor = os.open(os.environ["LIMIT_FILE"], os.O_RDONLY)
+    try:
+        length = os.fstat(descriptor).st_size
+        head = [(b"content-length", str(length).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
         for offset in range(0, length, SEND_BYTES):
-            chunk = await asyncio.to_thread(os.pread, file.fileno(), SEND_BYTES, offset)
+            chunk = await asyncio.to_thread(os.pread, descriptor, SEND_BYTES, offset)
             more = offset + SEND_BYTES < length
             await send({"type": "http.response.body", "body": chunk, "more_body": more})
+    finally:
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A load client that costs next to nothing: blocking sockets, prepared requests, one thread each."""
+"""A load client that costs next to nothing: blocking sockets, prepared requests, threads."""
 
 import socket
 import threading

@@ -7,6 +7,29 @@ part is a `Refusal`, a bad body an exception.
 from collections.abc import Sequence
 from typing import final
 
+__all__ = [
+    "FRAME_TABLE_ENTRY_BYTES",
+    "GZIP_SEPARATOR",
+    "Attribute",
+    "ForeignPartError",
+    "Instance",
+    "LimitError",
+    "MultipartError",
+    "PackEntry",
+    "PackFormatError",
+    "PackPlan",
+    "PackedInstance",
+    "Payload",
+    "Refusal",
+    "StoreReader",
+    "attributes",
+    "dataset_offset",
+    "gzip_frame",
+    "pack_directory_length",
+    "plan_pack",
+    "read_pack_directory",
+]
+
 class MultipartError(ValueError):
     """The body is not a readable multipart message (RFC 2046 5.1.1), or ends too early. -> 400."""
 
@@ -43,8 +66,8 @@ def attributes() -> list[Attribute]:
 class PackEntry:
     """What a pack needs to know of one instance."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         study_uid: str,
         series_uid: str,
@@ -54,7 +77,7 @@ class PackEntry:
         segment: bytes,
         segment_crc32: int,
         segment_plain_length: int,
-    ) -> None: ...
+    ) -> PackEntry: ...
     @property
     def study_uid(self) -> str: ...
     @property
@@ -261,8 +284,8 @@ class Payload:
 class StoreReader:
     """Splits one Store body and reads its instances while it arrives (PS3.18 10.5)."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         boundary: bytes | None,
         root_type: str | None,
@@ -273,7 +296,7 @@ class StoreReader:
         part_header_bytes_max: int,
         inline_bytes_max: int,
         inflated_bytes_max: int,
-    ) -> None:
+    ) -> StoreReader:
         """Begins a body.
 
         Args:

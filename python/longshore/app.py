@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from starlette.applications import Starlette
 
@@ -31,7 +31,7 @@ def build_service(settings: Settings) -> Starlette:
     """Returns the service; it opens its parts when it starts and closes them when it stops."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         async with open_origin(settings) as origin:
             app.state.origin = origin
             rules = reclaim_rules(settings)
@@ -49,7 +49,7 @@ def build_service(settings: Settings) -> Starlette:
 
 
 @contextlib.asynccontextmanager
-async def open_origin(settings: Settings) -> AsyncIterator[Origin]:
+async def open_origin(settings: Settings) -> AsyncGenerator[Origin]:
     """Opens index and storage, and closes them behind the last batch."""
     async with contextlib.AsyncExitStack() as stack:
         blobs = await open_blob_store(settings.blobs, data_folder=settings.data)
@@ -86,6 +86,7 @@ def store_limits(settings: Settings) -> StoreLimits:
         inline_bytes_max=settings.inline_bytes_max,
         inflated_bytes_max=settings.inflated_bytes_max,
         in_flight_bytes_max=settings.in_flight_bytes_max,
+        upload_idle_s_max=settings.upload_idle_s_max,
     )
 
 

@@ -29,6 +29,10 @@ class TooLarge(LongshoreError):
     """A named limit was passed; the text gives the limit with its unit."""
 
 
+class Stalled(LongshoreError):
+    """The request's body stopped arriving. Send the request again."""
+
+
 class UnsupportedMediaType(LongshoreError):
     """The request's content type, or a part's, is not one that can be stored."""
 

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from typing_extensions import override
+
+from longshore.blobs.store import BlobReader
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent
 from longshore.index.locate import Located
@@ -22,7 +25,7 @@ SEPARATOR = b"\x00\x01\x00\xfe\xff,"
 
 
 @dataclass
-class MemoryBlobs:
+class MemoryBlobs(BlobReader):
     """Enough of a blob store to read from; remembers every request made to it."""
 
     contents: dict[str, bytes] = field(default_factory=dict)
@@ -30,10 +33,12 @@ class MemoryBlobs:
     open_streams: int = 0
     is_up: bool = True
 
+    @override
     async def read(self, extent: Extent) -> bytes:
         self.requests.append(extent)
         return self._bytes(extent)
 
+    @override
     async def stream(self, extent: Extent, *, chunk_bytes: int) -> AsyncIterator[bytes]:
         self.requests.append(extent)
         self.open_streams += 1

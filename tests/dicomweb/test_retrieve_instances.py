@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from requests_toolbelt.multipart.decoder import MultipartDecoder
 
 from longshore.dicomweb import retrieve
 from longshore.index.locate import Located
 from longshore.services.retrieve_pieces import CHUNK_BYTES
 from tests.dicomweb.packs import EXPLICIT, JPEG, Stored
 from tests.dicomweb.shelf import Shelf
+from tests.support import related
 
 pytestmark = pytest.mark.anyio
 
@@ -44,9 +44,9 @@ async def test_a_study_reads_back_in_every_parser(http: httpx.AsyncClient, shelf
         r'multipart/related; boundary=[0-9a-f]{32}; type="application/dicom"', content_type
     )
     assert int(response.headers["content-length"]) == len(response.content)
-    toolbelt = MultipartDecoder(response.content, content_type).parts
+    toolbelt = related.parts(response)
     assert [part.content for part in toolbelt] == payloads
-    types = [part.headers[b"Content-Type"].decode() for part in toolbelt]
+    types = [part.content_type for part in toolbelt]
     assert types == [
         f"application/dicom; transfer-syntax={each.transfer_syntax_uid}" for each in MANY
     ]
@@ -110,7 +110,7 @@ async def test_what_lies_together_is_read_together(http: httpx.AsyncClient, shel
     shelf.located.reverse()
     response = await http.get("/v2/studies/1.2/series/1.2.3")
     assert len(shelf.blobs.requests) == 2
-    parts = MultipartDecoder(response.content, response.headers["content-type"]).parts
+    parts = related.parts(response)
     assert [part.content for part in parts] == [each.payload for each in MANY] * 2
 
 

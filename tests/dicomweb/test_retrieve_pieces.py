@@ -15,9 +15,15 @@ from tests.dicomweb.packs import MemoryBlobs
 pytestmark = pytest.mark.anyio
 
 CONTENT = bytes(range(64))
+
+
+def within_content(blob: str, offset: int, length: int) -> Extent:
+    return Extent(blob, offset, min(length, len(CONTENT) - offset))
+
+
 EXTENTS = st.lists(
     st.builds(
-        lambda blob, offset, length: Extent(blob, offset, min(length, len(CONTENT) - offset)),
+        within_content,
         st.sampled_from(["a", "b"]),
         st.integers(0, len(CONTENT)),
         st.integers(0, 20),

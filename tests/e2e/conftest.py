@@ -15,6 +15,6 @@ def service(
     data = tmp_path_factory.mktemp("service")
     arguments: list[str] = []
     if request.param == "azurite":
-        arguments = ["--blobs", request.getfixturevalue("azurite_location")]
+        arguments = ["--blobs", next(request.getfixturevalue("azurite_containers"))]
     with running(data / "data", *arguments) as service:
         yield service

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pydicom
 import pytest
 from dicomweb_client.api import DICOMwebClient
+from pydicom.encaps import generate_frames
 
 from tests.support.corpus import CorpusFile, corpus_files
 from tests.support.service import Service
@@ -74,7 +75,7 @@ def test_retrieves_study_series_and_instance(
         assert written(instance) == expected[uid]
 
 
-def test_retrieves_metadata_and_frames(client: DICOMwebClient, stored: list[CorpusFile]) -> None:
+def test_retrieves_metadata(client: DICOMwebClient, stored: list[CorpusFile]) -> None:
     series_uid = stored[0].facts["series_uid"]
     study = client.retrieve_study_metadata(CT_STUDY)
     series = client.retrieve_series_metadata(CT_STUDY, series_uid)
@@ -84,12 +85,27 @@ def test_retrieves_metadata_and_frames(client: DICOMwebClient, stored: list[Corp
         metadata = client.retrieve_instance_metadata(CT_STUDY, series_uid, uid)
         assert metadata in series
         dataset = pydicom.Dataset.from_json(metadata)
-        original = pydicom.dcmread(file.path)
-        assert dataset.PatientName == original.PatientName
-        frames = client.retrieve_instance_frames(
-            CT_STUDY, series_uid, uid, [1], media_types=("application/octet-stream",)
-        )
-        assert frames == [original.PixelData[: len(frames[0])]]
+        assert dataset.PatientName == pydicom.dcmread(file.path).PatientName
+
+
+MULTIFRAME = "files/pydicom/examples_ybr_color.dcm"
+"""Thirty frames of JPEG Baseline."""
+
+
+def test_retrieves_frames(client: DICOMwebClient) -> None:
+    (file,) = (file for file in corpus_files() if file.name == MULTIFRAME)
+    client.store_instances([pydicom.dcmread(file.path)])
+    study_uid, series_uid, sop_uid = (
+        file.facts[f"{level}_uid"] for level in ("study", "series", "sop")
+    )
+    wanted = [30, 1, 17]
+    frames = client.retrieve_instance_frames(
+        study_uid, series_uid, sop_uid, wanted, media_types=(("application/octet-stream", "*"),)
+    )
+    pixel_data = pydicom.dcmread(file.path).PixelData
+    everything = list(generate_frames(pixel_data, number_of_frames=30))
+    assert frames == [everything[number - 1] for number in wanted]
+    client.delete_study(study_uid)
 
 
 def test_deletes(client: DICOMwebClient, ct_files: list[CorpusFile]) -> None:

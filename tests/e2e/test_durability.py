@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from tests.support import synthetic
-from tests.support.service import Service, free_port
+from tests.support.ports import free_port
+from tests.support.service import Service
 from tests.support.stow import multipart
 
 ROUNDS = 20

@@ -17,7 +17,7 @@ import psutil
 import psycopg
 
 from longshore.errors import Unavailable
-from tests.support.service import free_port
+from tests.support.ports import free_port
 
 START_S_MAX = 60.0
 STOP_S_MAX = 60.0

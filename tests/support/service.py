@@ -3,24 +3,20 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
+from longshore.embedded.server import dsn_of
+from tests.support.ports import free_port
+
 START_S_MAX = 60.0
 STOP_S_MAX = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass
@@ -35,6 +31,11 @@ class Service:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """The DSN of the running service's database."""
+        return dsn_of(self.data / "postgres")
 
     @property
     def log(self) -> Path:
@@ -78,7 +79,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def running(data: Path, *arguments: str) -> Iterator[Service]:
+def running(data: Path, *arguments: str) -> Generator[Service]:
     """Yields a service on a free port; stops it behind the block."""
     service = Service(data, free_port(), arguments)
     service.start()

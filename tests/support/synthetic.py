@@ -5,7 +5,7 @@ import struct
 
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 ROOT = "1.2.826.0.1.3680043.10.1999"
 
@@ -24,7 +24,7 @@ def ct(number: int, *, study: int = 1, series: int = 1, rows: int = 16, note: st
     dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
     dataset.SOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = f"{ROOT}.{study}.{series}.{number}"
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID(dataset.SOPInstanceUID)
     dataset.StudyInstanceUID = f"{ROOT}.{study}"
     dataset.SeriesInstanceUID = f"{ROOT}.{study}.{series}"
     dataset.StudyDate = "20260102"

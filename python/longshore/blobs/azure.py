@@ -7,7 +7,8 @@ block by block and committed once.
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
+from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -218,7 +219,7 @@ def _block_id(number: int) -> str:
     return base64.b64encode(f"{number:08d}".encode()).decode()
 
 
-def _client_options() -> dict[str, int | bool]:
+def _client_options() -> dict[str, Any]:
     return {
         "max_single_put_size": BLOCK_BYTES,
         "max_block_size": BLOCK_BYTES,
@@ -232,7 +233,7 @@ def _client_options() -> dict[str, int | bool]:
 
 
 @contextlib.contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _translated(name: str) -> Generator[None]:
     """Turns the SDK's errors into ours."""
     try:
         yield

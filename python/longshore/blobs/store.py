@@ -39,7 +39,24 @@ class BlobWriter(Protocol):
         ...
 
 
-class BlobStore(Protocol):
+class BlobReader(Protocol):
+    """What is needed to read blobs."""
+
+    async def read(self, extent: Extent) -> bytes:
+        """Returns exactly the extent's bytes.
+
+        Raises:
+            BlobNotFound: No such blob.
+            Unavailable: The blob is shorter than the extent.
+        """
+        ...
+
+    def stream(self, extent: Extent, *, chunk_bytes: int) -> AsyncIterator[bytes]:
+        """Yields the extent's bytes in chunks of at most `chunk_bytes`; errors as `read`."""
+        ...
+
+
+class BlobStore(BlobReader, Protocol):
     """Immutable bytes by name and range.
 
     Names are relative paths of `[a-z0-9._/-]`, without empty, `.` or `..` steps.
@@ -56,19 +73,6 @@ class BlobStore(Protocol):
 
     async def open_writer(self, name: str, *, head_length: int) -> BlobWriter:
         """Begins a blob whose length is not known yet; `head_length` bytes are written last."""
-        ...
-
-    async def read(self, extent: Extent) -> bytes:
-        """Returns exactly the extent's bytes.
-
-        Raises:
-            BlobNotFound: No such blob.
-            Unavailable: The blob is shorter than the extent.
-        """
-        ...
-
-    def stream(self, extent: Extent, *, chunk_bytes: int) -> AsyncIterator[bytes]:
-        """Yields the extent's bytes in chunks of at most `chunk_bytes`; errors as `read`."""
         ...
 
     async def delete(self, name: str) -> None:

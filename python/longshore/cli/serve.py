@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import re
+import urllib.parse
 
 from longshore.cli.address import check_address, url
 from longshore.cli.database import answering, embedded_folder, held_data
@@ -69,6 +70,7 @@ def _blobs_text(settings: Settings) -> str:
     if blobs == "local":
         return str(settings.data / "blobs")
     if re.match(r"[a-z]+://", blobs):
-        return blobs.partition("?")[0]
+        parts = urllib.parse.urlsplit(blobs)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     account = re.search(r"AccountName=([a-z0-9]+)", blobs)
     return f"Azure Blob Storage, account {account[1]}" if account else "Azure Blob Storage"

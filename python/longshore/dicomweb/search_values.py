@@ -33,7 +33,8 @@ def parse_match(attribute: Matched, text: str, *, is_fuzzy: bool) -> Match:
         InvalidRequest: The text is no value of the attribute's VR. The error names the
             attribute, never the value.
     """
-    if "\0" in text:
+    text = text.rstrip("\0")  # padding, as some clients copy it from a UID
+    if "\0" in text or not text:
         raise _invalid(attribute, "a value cannot hold a NUL character")
     match attribute.vr:
         case "DA":

@@ -45,7 +45,7 @@ def render(
     if stored:
         items = [_stored(instance, service_url, api_version) for instance in stored]
         dataset["00081199"] = _sequence(items)
-    headers = {}
+    headers: dict[str, str] = {}
     if any(instance.is_multivalued for instance in stored):
         headers["Warning"] = f'299 {host}: "{MULTIVALUED}"'
     return Response(

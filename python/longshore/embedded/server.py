@@ -110,7 +110,7 @@ def start(folder: Path, *, connection_count_max: int) -> EmbeddedPostgres:
         pid = process.pid
     shortcut = _shortcut(folder)
     server = EmbeddedPostgres(
-        folder, pid, _dsn(shortcut or folder), process is None, process, shortcut
+        folder, pid, dsn_of(shortcut or folder), process is None, process, shortcut
     )
     try:
         _wait_until_ready(server)
@@ -240,6 +240,7 @@ def _shortcut(folder: Path) -> Path | None:
     return shortcut
 
 
-def _dsn(folder: Path) -> str:
+def dsn_of(folder: Path) -> str:
+    """Returns the DSN of the server whose files are in this folder; short enough for a socket."""
     host = urllib.parse.quote(str(folder), safe="")
     return f"postgresql://postgres@/postgres?host={host}&port={PORT}"

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import AsyncIterator
 
 from longshore._native import dataset_offset
-from longshore.blobs.store import BlobStore
+from longshore.blobs.store import BlobReader
 from longshore.errors import Unavailable
 from longshore.extent import Extent
 
@@ -23,7 +23,7 @@ CHUNK_BYTES = 256 * 1024
 class InflatedFile:
     """One deflated instance, read from front to back; going back begins anew."""
 
-    def __init__(self, blobs: BlobStore, payload: Extent) -> None:
+    def __init__(self, blobs: BlobReader, payload: Extent) -> None:
         self._blobs = blobs
         self._payload = payload
         self._chunks: AsyncIterator[bytes] | None = None

@@ -29,15 +29,20 @@ _log = logging.getLogger(__name__)
 
 LIST_COUNT = 500
 """Packs that are compared with the index at a time."""
-READ_GRACE_S = 600.0
-"""How long a pack stays behind a rewriting, for readers that have located it."""
 COPY_BYTES = 1024**2
 """What is copied at a time, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReclaimRules:
-    """When what is given back."""
+    """When what is given back.
+
+    Attributes:
+        deleted_retention_s: How long the bytes of a deleted instance stay.
+        sweep_grace_s: How long a pack stays that no row names: one whose Store is under way, or one
+            that was rewritten, for readers that have located it.
+        sweep_interval_s: Time between two rounds.
+    """
 
     deleted_retention_s: float = 3 * 24 * 3600.0
     sweep_grace_s: float = 3600.0
@@ -88,7 +93,9 @@ async def _round(database: Database, blobs: BlobStore, rules: ReclaimRules) -> R
             await _remove(database, blobs, pack.pack_id)
             removed += 1
         else:
-            await _rewrite(database, blobs, pack, dead_at=before + timedelta(seconds=READ_GRACE_S))
+            await _rewrite(
+                database, blobs, pack, dead_at=before + timedelta(seconds=rules.sweep_grace_s)
+            )
             rewritten += 1
     return Reclaimed(unfinished, swept, removed, rewritten)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeVar
 
-from longshore.blobs.store import BlobStore
+from longshore.blobs.store import BlobReader
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent
 from longshore.index.locate import Located
@@ -51,7 +51,7 @@ def bare() -> Binding:
     return Binding((b"",), b"")
 
 
-def plan_extents(blobs: BlobStore, extents: Sequence[Extent], binding: Binding) -> Plan:
+def plan_extents(blobs: BlobReader, extents: Sequence[Extent], binding: Binding) -> Plan:
     """Plans a body of n extents in the order given, each behind its head."""
     length = binding.length + sum(extent.length for extent in extents)
     return Plan(length, lambda: bind(read_pieces(blobs, extents), binding))

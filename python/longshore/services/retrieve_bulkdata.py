@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from longshore.blobs.store import BlobStore
+from longshore.blobs.store import BlobReader
 from longshore.errors import NotFound
 from longshore.extent import Extent
 from longshore.index.locate import Located
@@ -12,7 +12,7 @@ from longshore.services.retrieve_pieces import Piece
 
 
 def plan_bulkdata(
-    blobs: BlobStore, located: Located, place: tuple[int, int], binding: Binding
+    blobs: BlobReader, located: Located, place: tuple[int, int], binding: Binding
 ) -> Plan:
     """Plans a body of one value.
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
-from longshore.blobs.store import BlobStore
+from longshore.blobs.store import BlobReader
 from longshore.errors import Unavailable
 from longshore.extent import Extent
 from longshore.index.locate import FrameSource
@@ -24,7 +24,7 @@ _ITEM_HEADER_BYTES = 8
 _ITEM_HEADER_FAULT = "The frames of instance {} are not where the index has them."
 
 
-async def plan_frames(blobs: BlobStore, source: FrameSource, binding: Binding) -> Plan:
+async def plan_frames(blobs: BlobReader, source: FrameSource, binding: Binding) -> Plan:
     """Plans a body of n frames in the order asked.
 
     Reads now what must be read to know the length; for long compressed frames it stays unknown.
@@ -48,7 +48,7 @@ async def plan_frames(blobs: BlobStore, source: FrameSource, binding: Binding) -
     return Plan(total, lambda: bind(_fragments(blobs, extents, source), binding))
 
 
-async def _plan_native(blobs: BlobStore, source: FrameSource, binding: Binding) -> Plan:
+async def _plan_native(blobs: BlobReader, source: FrameSource, binding: Binding) -> Plan:
     is_deflated = source.located.transfer_syntax_uid == DEFLATED
     if source.frame_bits % 8 == 0 and not is_deflated:
         length = source.frame_bits // 8
@@ -102,7 +102,7 @@ def _within(source: FrameSource, offset: int, length: int) -> Extent:
     return Extent(payload.blob, payload.offset + offset, length)
 
 
-async def _length_of_one_fragment(blobs: BlobStore, extents: Sequence[Extent]) -> int | None:
+async def _length_of_one_fragment(blobs: BlobReader, extents: Sequence[Extent]) -> int | None:
     """Returns the length of a frame that is one fragment, which most are; else None."""
     if len(extents) != 1 or extents[0].length < _ITEM_HEADER_BYTES:
         return None
@@ -113,7 +113,7 @@ async def _length_of_one_fragment(blobs: BlobStore, extents: Sequence[Extent]) -
 
 
 async def _fragments(
-    blobs: BlobStore, extents: Sequence[Extent], source: FrameSource
+    blobs: BlobReader, extents: Sequence[Extent], source: FrameSource
 ) -> AsyncGenerator[list[Piece], None]:
     """Yields the values of the fragments in n extents, one after the other."""
 

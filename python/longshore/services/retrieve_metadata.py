@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from longshore._native import GZIP_SEPARATOR, gzip_frame
-from longshore.blobs.store import BlobStore
+from longshore.blobs.store import BlobReader
 from longshore.errors import Unavailable
 from longshore.index.locate import Located
 from longshore.services.retrieve import Binding, Plan, plan_extents
@@ -40,7 +40,7 @@ class Metadata:
         url_of: Gives an instance's absolute URL, under which its bulkdata is found.
     """
 
-    blobs: BlobStore
+    blobs: BlobReader
     located: Sequence[Located]
     url_of: Callable[[Located], str]
 
@@ -82,7 +82,7 @@ def find_bulkdata(plain: bytes, tag_path: str) -> tuple[int, int] | None:
     return None
 
 
-async def read_stored_metadata(blobs: BlobStore, located: Located) -> bytes:
+async def read_stored_metadata(blobs: BlobReader, located: Located) -> bytes:
     """Returns one instance's JSON object as it was stored.
 
     Raises:

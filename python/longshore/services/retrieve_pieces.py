@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from longshore.blobs.store import BlobStore
+from longshore.blobs.store import BlobReader
 from longshore.extent import Extent
 
 CHUNK_BYTES = 1024 * 1024
@@ -48,7 +48,7 @@ def runs(extents: Sequence[Extent]) -> Iterator[Run]:
 
 
 async def read_pieces(
-    blobs: BlobStore, extents: Sequence[Extent], *, chunk_bytes: int = CHUNK_BYTES
+    blobs: BlobReader, extents: Sequence[Extent], *, chunk_bytes: int = CHUNK_BYTES
 ) -> AsyncGenerator[list[Piece], None]:
     """Yields the bytes of n extents in order, in lists of at most `chunk_bytes`.
 
@@ -91,7 +91,7 @@ def _batches(all_runs: Iterator[Run], chunk_bytes: int) -> Iterator[list[Run]]:
         yield batch
 
 
-async def _chunks(blobs: BlobStore, span: Extent, chunk_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _chunks(blobs: BlobReader, span: Extent, chunk_bytes: int) -> AsyncGenerator[bytes, None]:
     if span.length <= chunk_bytes:
         yield await _read(blobs, span)
         return
@@ -99,7 +99,7 @@ async def _chunks(blobs: BlobStore, span: Extent, chunk_bytes: int) -> AsyncGene
         yield chunk
 
 
-async def _read(blobs: BlobStore, span: Extent) -> bytes:
+async def _read(blobs: BlobReader, span: Extent) -> bytes:
     return await blobs.read(span) if span.length else b""
 
 

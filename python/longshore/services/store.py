@@ -6,7 +6,7 @@ only its header is ever in memory.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass, field
 
 from longshore._native import (
@@ -23,6 +23,7 @@ from longshore.dicom import Instance
 from longshore.errors import (
     InvalidRequest,
     LongshoreError,
+    Stalled,
     TooLarge,
     Unavailable,
     UnsupportedMediaType,
@@ -55,6 +56,7 @@ class StoreLimits:
     inline_bytes_max: int = 1024
     inflated_bytes_max: int = 2 * 1024**3
     in_flight_bytes_max: int = 256 * 1024**2
+    upload_idle_s_max: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class Stores:
         """Stores a body's instances; returns when each is durable or refused.
 
         Raises:
+            Stalled: Nothing came for `upload_idle_s_max`.
             InvalidRequest: The body is not readable multipart. Instances before the break may be
                 stored; sending the request again is safe.
             TooLarge, UnsupportedMediaType: Likewise.
@@ -153,7 +156,7 @@ class Stores:
         )
         body = _Body(self, target)
         try:
-            async for chunk in chunks:
+            async for chunk in _moving(chunks, limits.upload_idle_s_max):
                 # The reader holds the loop for less than 0.5 ms per 64 KiB chunk.
                 await body.take(reader.feed(chunk), chunk)
             await body.take(reader.finish(), b"")
@@ -358,6 +361,21 @@ class _Body:
     def _failed(self, instance: Stored, error: LongshoreError) -> Refused:
         self._failure = error
         return Refused(instance.sop_class_uid, instance.sop_instance_uid, FAILURE_PROCESSING)
+
+
+async def _moving(chunks: AsyncIterable[bytes], idle_s_max: float) -> AsyncGenerator[bytes]:
+    """Yields chunks while they come; the time the caller takes does not count."""
+    iterator = aiter(chunks)
+    while True:
+        try:
+            async with asyncio.timeout(idle_s_max):
+                chunk = await anext(iterator)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            msg = f"the request sent nothing for {idle_s_max} seconds; send it again"
+            raise Stalled(msg) from error
+        yield chunk
 
 
 def _duplicate(instance: Stored) -> Refused:

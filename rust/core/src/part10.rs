@@ -333,8 +333,7 @@ impl Inflater {
             let (in_before, out_before) = (self.stream.total_in(), self.stream.total_out());
             let status = self
                 .stream
-                .decompress(bytes, &mut out, FlushDecompress::None)
-                .map_err(|_| PartError::BadDeflate)?;
+                .decompress(bytes, &mut out, FlushDecompress::None);
             let used = self.stream.total_in().saturating_sub(in_before);
             let made = self.stream.total_out().saturating_sub(out_before);
             if self.stream.total_out() > self.bytes_max {
@@ -351,6 +350,8 @@ impl Inflater {
             self.carry.feed(out.get(..made).unwrap_or(&[]), |bytes| {
                 walker.step(bytes, visitor)
             })?;
+            // What came out before the fault was walked: it may name the instance.
+            let status = status.map_err(|_| PartError::BadDeflate)?;
             self.is_ended = matches!(status, Status::StreamEnd);
             // A full buffer may hide more output; otherwise more input is needed.
             if bytes.is_empty() && made < INFLATE_BYTES {

