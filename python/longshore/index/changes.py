@@ -15,6 +15,8 @@ from longshore.index.locate import Located, located_from
 
 _SQL = sql.load("changes.sql")
 _ACTIONS: Mapping[int, str] = {0: "create", 1: "delete"}
+_WATERMARK_MAX = (1 << 62) - 1
+"""No feed gets there; beyond it a bigint might not hold a sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Change:
 
 async def changes_after(database: Database, *, watermark: int, limit: int) -> list[Change]:
     """Returns the changes with watermarks in (watermark, watermark + limit]."""
-    return await _page(database, _SQL["changes_after"], {"watermark": watermark, "limit": limit})
+    after = min(watermark, _WATERMARK_MAX)
+    return await _page(database, _SQL["changes_after"], {"after": after, "last": after + limit})
 
 
 async def changes_between(
@@ -52,7 +55,7 @@ async def changes_between(
 
     What it costs does not depend on `skip`.
     """
-    parameters = {"start": start, "end": end, "skip": skip, "limit": limit}
+    parameters = {"start": start, "end": end, "skip": min(skip, _WATERMARK_MAX), "limit": limit}
     return await _page(database, _SQL["changes_between"], parameters)
 
 
@@ -72,16 +75,20 @@ async def _page(
 
 
 def _change(row: Sequence[Any]) -> Change:
-    located = None if row[7] is None else located_from(row[4], [row[7], *row[9:]])
-    is_current = row[8]
+    current = row[6:]
+    located = None if current[0] is None else located_from(row[4], current)
+    if located is None:
+        state = "deleted"
+    else:
+        state = "current" if located.instance_key == row[5] else "replaced"
     return Change(
         watermark=row[0],
         changed_at=row[1],
         partition_name=row[2],
         action=_ACTIONS[row[3]],
         study_uid=row[4],
-        series_uid=row[5],
-        sop_instance_uid=row[6],
-        state="deleted" if located is None else "current" if is_current else "replaced",
+        series_uid=current[1],
+        sop_instance_uid=current[2],
+        state=state,
         located=located,
     )

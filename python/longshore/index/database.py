@@ -1,11 +1,15 @@
 """Connections to PostgreSQL, and the one place where its errors become ours."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import Any, Self
+import random
+import select
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Self, TypeVar
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import errors as sql_errors
+from psycopg_pool import AsyncConnectionPool
 
 from longshore.errors import Unavailable
 
@@ -14,6 +18,28 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 CONNECT_S_MAX = 10.0
 WAIT_S_MAX = 15.0
 """How long a request waits for a connection before it is told to come again, in seconds."""
+WAITING_COUNT_MAX = 1_000
+"""Requests of one process that may wait for a connection; more are told to come again at once."""
+TRIES_MAX = 8
+"""How often a transaction is tried that lost against another one."""
+PAUSE_S_MAX = 0.05
+"""Longest pause before such a transaction is tried again, in seconds."""
+
+LOST: tuple[type[psycopg.Error], ...] = (
+    sql_errors.DeadlockDetected,
+    sql_errors.SerializationFailure,
+)
+
+_UNAVAILABLE = (
+    # Includes the pool's errors, lost connections, a full disk and the statement timeout.
+    psycopg.OperationalError,
+    # What is left of a primary after a failover.
+    sql_errors.ReadOnlySqlTransaction,
+)
+
+_NO_ANSWER = "the index does not answer; send the request again later"
+
+_T = TypeVar("_T")
 
 
 class Database:
@@ -35,7 +61,7 @@ class Database:
             min_size=1,
             max_size=connection_count_max,
             timeout=WAIT_S_MAX,
-            check=AsyncConnectionPool.check_connection,
+            max_waiting=WAITING_COUNT_MAX,
             open=False,
         )
         await pool.open()
@@ -50,11 +76,16 @@ class Database:
                 is rolled back, unless the answer to a commit was lost.
         """
         try:
-            async with self._pool.connection() as connection:
-                yield connection
-        except (PoolTimeout, psycopg.OperationalError) as error:
-            msg = "the index does not answer; send the request again later"
-            raise Unavailable(msg) from error
+            # After a restart every connection of the pool is lost; the one behind them is new.
+            for _ in range(self._pool.max_size + 1):
+                async with self._pool.connection() as connection:
+                    if not _is_hung_up(connection):
+                        yield connection
+                        return
+                    await connection.close()
+        except _UNAVAILABLE as error:
+            raise Unavailable(_NO_ANSWER) from error
+        raise Unavailable(_NO_ANSWER)
 
     async def check(self) -> None:
         """Raises `Unavailable` unless PostgreSQL answers now."""
@@ -64,3 +95,51 @@ class Database:
     async def close(self) -> None:
         """Closes all connections."""
         await self._pool.close()
+
+
+@contextlib.asynccontextmanager
+async def rolling_back(connection: Connection) -> AsyncGenerator[None]:
+    """Ends the transaction that an error leaves open; `BEGIN` and `COMMIT` are the caller's.
+
+    `connection.transaction()` waits for all answers before it commits. Where locks that everyone
+    needs are held by then, `COMMIT` goes into the same pipeline as the statements.
+    """
+    try:
+        yield
+    except Exception:
+        # A lost connection has no transaction left; the first error is the one to tell.
+        with contextlib.suppress(psycopg.Error):
+            await connection.rollback()
+        raise
+
+
+async def retried(
+    attempt: Callable[[], Awaitable[_T]], *, lost: tuple[type[psycopg.Error], ...] = LOST
+) -> _T:
+    """Returns what the first attempt returns that does not lose against another transaction.
+
+    Args:
+        attempt: One whole transaction; leaves nothing open when it raises.
+        lost: The errors that another attempt may not meet again.
+
+    Raises:
+        Unavailable: All of `TRIES_MAX` attempts lost. Send the request again.
+    """
+    for number in range(TRIES_MAX):
+        try:
+            return await attempt()
+        except lost:
+            await asyncio.sleep(random.uniform(0, PAUSE_S_MAX) * number / TRIES_MAX)  # noqa: S311
+    msg = "the index is being changed by too many at once; send the request again"
+    raise Unavailable(msg)
+
+
+def _is_hung_up(connection: Connection) -> bool:
+    """Finds out without a round trip whether the server closed the connection while it was idle.
+
+    An idle connection has nothing to read, unless PostgreSQL says goodbye on it. (The pool's own
+    check pauses for seconds between two lost connections.)
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,18 +1,15 @@
 """The Delete transaction: rows go at once, bytes later."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from psycopg import errors as sql_errors
-
-from longshore.errors import Unavailable
+from longshore.errors import NotFound
 from longshore.index import sql
-from longshore.index.database import Connection, Database
-from longshore.index.locate import not_found
+from longshore.index.database import Connection, Database, retried, rolling_back
+from longshore.index.locate import instances_found, not_found
 
 _SQL = sql.load("delete.sql")
-
-TRIES_MAX = 8
-"""How often a transaction is tried that lost against a deadlock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +44,48 @@ async def delete(
         "sop_instance_uid": sop_instance_uid,
     }
     async with database.connection() as connection:
-        for _ in range(TRIES_MAX):
-            try:
-                return await _transact(connection, parameters)
-            except (sql_errors.DeadlockDetected, sql_errors.SerializationFailure):
-                continue
-    msg = "the deletion met too many other changes; send the request again"
-    raise Unavailable(msg)
+        return await retried(lambda: _transact(connection, parameters))
 
 
 async def _transact(
     connection: Connection, parameters: dict[str, int | str | None]
 ) -> list[DeadEntry]:
-    async with connection.transaction():
-        study = await (await connection.execute(_SQL["lock_study"], parameters)).fetchone()
-        if study is None:
-            raise not_found("study")
-        parameters = parameters | {"study_key": study[0]}
-        gone = await (await connection.execute(_SQL["delete_instances"], parameters)).fetchall()
-        if not gone:
-            raise not_found(await _missing_level(connection, parameters))
+    """Runs the transaction in two round trips; only the second holds the change feed's counter."""
+    found = "WITH found AS (" + instances_found(parameters) + ")"
+    async with rolling_back(connection):
         async with connection.pipeline():
-            pack_keys = [row[2] for row in gone]
-            lengths = [row[4] for row in gone]
-            packs = {"pack_keys": pack_keys, "payload_lengths": lengths}
-            await connection.execute(_SQL["lock_packs"], packs)
-            await connection.execute(_SQL["count_packs"], packs)
-            await connection.execute(_SQL["delete_empty_series"], parameters)
-            await connection.execute(_SQL["delete_empty_study"], parameters)
-            await connection.execute(
-                _SQL["append_deletions"],
-                {
-                    "partition_key": parameters["partition_key"],
-                    "instance_keys": [row[0] for row in gone],
-                },
-            )
+            await connection.execute("BEGIN")
+            study = await connection.execute(_SQL["lock_study"], parameters)
+            doomed = await connection.execute(found + _SQL["delete_found"], parameters)
+        if await study.fetchone() is None:
+            raise not_found("study")
+        gone = await doomed.fetchall()
+        if not gone:
+            raise await _missing(connection, parameters)
+        await _finish(connection, parameters, gone)
     return [DeadEntry(row[1], row[3]) for row in gone]
 
 
-async def _missing_level(connection: Connection, parameters: dict[str, int | str | None]) -> str:
+async def _finish(
+    connection: Connection, parameters: dict[str, int | str | None], gone: Sequence[Sequence[Any]]
+) -> None:
+    """Removes what is empty now, counts, appends the changes and commits."""
+    packs = {"pack_keys": [row[2] for row in gone], "payload_lengths": [row[4] for row in gone]}
+    changes = {
+        "partition_key": parameters["partition_key"],
+        "instance_keys": [row[0] for row in gone],
+    }
+    async with connection.pipeline():
+        await connection.execute(_SQL["delete_empty_series"], parameters)
+        await connection.execute(_SQL["delete_empty_study"], parameters)
+        await connection.execute(_SQL["lock_packs"], packs)
+        await connection.execute(_SQL["count_packs"], packs)
+        await connection.execute(_SQL["append_deletions"], changes)
+        await connection.execute("COMMIT")
+
+
+async def _missing(connection: Connection, parameters: dict[str, int | str | None]) -> NotFound:
     if parameters["sop_instance_uid"] is None:
-        return "series"
+        return not_found("series")
     row = await (await connection.execute(_SQL["series_exists"], parameters)).fetchone()
-    return "series" if row is None else "instance"
+    return not_found("series" if row is None else "instance")

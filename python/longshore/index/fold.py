@@ -8,30 +8,34 @@ import re
 import unicodedata
 from datetime import date, time
 
+KEY_CHARACTERS_MAX = 600
+"""Longer keys are cut: an entry of a PostgreSQL index holds 2,704 bytes, a character up to 4."""
+
 _PADDING = " \0"
-_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)")
-_TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?")
+_DATE = re.compile(r"(\d{4})(\.?)(\d\d)\2(\d\d)", re.ASCII)
+_TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,12}", re.ASCII)
 _INTEGER_BITS = 31
 
 
 def fold(text: str) -> str:
     """Returns the match key of a text."""
-    return text.rstrip(_PADDING).casefold()
+    return _key(text.rstrip(_PADDING))
 
 
 def fold_name(text: str) -> str:
     """Returns the match key of a person name."""
     decomposed = unicodedata.normalize("NFKD", text.rstrip(_PADDING))
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+    return _key("".join(c for c in decomposed if not unicodedata.combining(c)))
 
 
 def fold_date(text: str) -> date | None:
-    """Returns a DA value (PS3.5 6.2) as a date."""
-    found = _DATE.fullmatch(text.strip(_PADDING).replace(".", ""))
+    """Returns a DA value (PS3.5 6.2) as a date; the dots of ACR-NEMA are understood."""
+    found = _DATE.fullmatch(text.strip(_PADDING))
     if found is None:
         return None
     try:
-        return date(int(found[1]), int(found[2]), int(found[3]))
+        return date(int(found[1]), int(found[3]), int(found[4]))
     except ValueError:
         return None
 
@@ -56,8 +60,13 @@ def fold_time(text: str) -> time | None:
 
 def fold_integer(text: str) -> int | None:
     """Returns an IS or US value as an integer of 32 bits."""
-    try:
-        number = int(text.strip(_PADDING))
-    except ValueError:
+    stripped = text.strip(_PADDING)
+    if _INTEGER.fullmatch(stripped) is None:
         return None
+    number = int(stripped)
     return number if -(1 << _INTEGER_BITS) <= number < 1 << _INTEGER_BITS else None
+
+
+def _key(text: str) -> str:
+    """PostgreSQL's texts hold no NUL."""
+    return text.casefold().replace("\0", "")[:KEY_CHARACTERS_MAX]

@@ -1,8 +1,8 @@
 """Where instances, their metadata and their frames lie."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from longshore.errors import NotFound
 from longshore.extent import Extent, pack_blob
@@ -13,6 +13,7 @@ from longshore.index.rows import as_unsigned
 _SQL = sql.load("locate.sql")
 
 _ENTRY_BYTES = 12
+_FRAME_NUMBER_MAX = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ async def locate(
 ) -> list[Located]:
     """Locates the instances of a study, a series or one instance, by series and instance number.
 
+    Series are in the order in which they were first stored; instances without a number come last.
+
     Returns:
         n instances, at least one.
 
@@ -86,43 +89,12 @@ async def locate(
         "series_uid": series_uid,
         "sop_instance_uid": sop_instance_uid,
     }
+    statement = "WITH found AS (" + instances_found(parameters) + ") " + _SQL["located"]
     async with database.connection() as connection:
-        rows = await (await connection.execute(_SQL["locate"], parameters)).fetchall()
-    found = [located_from(study_uid, row) for row in rows if row[0] is not None]
-    if found:
-        return found
-    if not rows:
-        level = "study"
-    elif series_uid is not None and rows[0][1] is None:
-        level = "series"
-    else:
-        level = "instance"
-    raise not_found(level)
-
-
-def not_found(level: str) -> NotFound:
-    """Returns the error for a study, series, instance or frame that is not there."""
-    return NotFound(f"The specified {level} cannot be found.")
-
-
-def located_from(study_uid: str, row: Sequence[Any]) -> Located:
-    """Reads a row of `locate`."""
-    blob = pack_blob(row[5])
-    return Located(
-        instance_key=row[0],
-        study_uid=study_uid,
-        series_uid=row[1],
-        sop_instance_uid=row[2],
-        sop_class_uid=row[3],
-        transfer_syntax_uid=row[4],
-        payload=Extent(blob, row[6], row[7]),
-        segment=Extent(blob, row[8], row[9]),
-        segment_plain_length=row[10],
-        segment_crc32=as_unsigned(row[11]),
-        has_bulkdata_uri=row[12],
-        frame_count=row[13],
-        bits_allocated=row[14],
-    )
+        rows = await (await connection.execute(statement, parameters)).fetchall()
+    if not any(row[0] is not None for row in rows):
+        raise _missing(rows, parameters)
+    return [located_from(study_uid, row) for row in rows if row[0] is not None]
 
 
 async def locate_frames(
@@ -142,25 +114,77 @@ async def locate_frames(
     Raises:
         NotFound: No such instance, no frames in it, or not so many.
     """
-    (located,) = await locate(
-        database,
-        partition_key=partition_key,
-        study_uid=study_uid,
-        series_uid=series_uid,
-        sop_instance_uid=sop_instance_uid,
+    parameters = {
+        "partition_key": partition_key,
+        "study_uid": study_uid,
+        "series_uid": series_uid,
+        "sop_instance_uid": sop_instance_uid,
+        # A number that no instance reaches need not fit into a bigint either.
+        "frame_numbers": [min(number, _FRAME_NUMBER_MAX) for number in frame_numbers],
+    }
+    statement = (
+        "WITH found AS (" + _SQL["one_instance"] + "), "
+        "located AS (" + _SQL["located"] + ") " + _SQL["located_frames"]
     )
-    if located.frame_count is None or max(frame_numbers) > located.frame_count:
-        raise not_found("frame")
-    parameters = {"instance_key": located.instance_key, "frame_numbers": list(frame_numbers)}
     async with database.connection() as connection:
-        row = await (await connection.execute(_SQL["locate_frames"], parameters)).fetchone()
-    if row is None:
-        raise not_found("instance")
-    pixel_offset, frame_bits, entries = row
+        row = await (await connection.execute(statement, parameters)).fetchone()
+    if row is None or row[0] is None:
+        raise _missing([row] if row else [], parameters)
+    located = located_from(study_uid, row)
+    count = located.frame_count or 0
+    if not all(1 <= number <= count for number in frame_numbers):
+        raise not_found("frame")
+    pixel_offset, frame_bits, entries = row[-3:]
     if pixel_offset is not None:
         indices = [number - 1 for number in frame_numbers]
         return FrameSource(located, True, pixel_offset, frame_bits, indices)
-    return FrameSource(located, False, extents=[_entry(entry) for entry in entries])
+    return FrameSource(located, False, extents=[_entry(entry) for entry in entries or ()])
+
+
+def instances_found(parameters: Mapping[str, Any]) -> LiteralString:
+    """Returns the query for the rows of a study, a series or one instance.
+
+    A query for each level, so that each has a plan of its own.
+    """
+    if parameters["sop_instance_uid"] is not None:
+        return _SQL["one_instance"]
+    if parameters["series_uid"] is not None:
+        return _SQL["series_instances"]
+    return _SQL["study_instances"]
+
+
+def not_found(level: str) -> NotFound:
+    """Returns the error for a study, series, instance or frame that is not there."""
+    return NotFound(f"The specified {level} cannot be found.")
+
+
+def located_from(study_uid: str, row: Sequence[Any]) -> Located:
+    """Reads a row of `located`."""
+    blob = pack_blob(row[5])
+    return Located(
+        instance_key=row[0],
+        study_uid=study_uid,
+        series_uid=row[1],
+        sop_instance_uid=row[2],
+        sop_class_uid=row[3],
+        transfer_syntax_uid=row[4],
+        payload=Extent(blob, row[6], row[7]),
+        segment=Extent(blob, row[8], row[9]),
+        segment_plain_length=row[10],
+        segment_crc32=as_unsigned(row[11]),
+        has_bulkdata_uri=row[12],
+        frame_count=row[13],
+        bits_allocated=row[14],
+    )
+
+
+def _missing(rows: Sequence[Sequence[Any]], parameters: Mapping[str, Any]) -> NotFound:
+    """Returns the error for rows of `located` without an instance."""
+    if not rows:
+        return not_found("study")
+    if rows[0][1] is None:
+        return not_found("series")
+    return not_found("series" if parameters["sop_instance_uid"] is None else "instance")
 
 
 def _entry(entry: bytes) -> tuple[int, int]:

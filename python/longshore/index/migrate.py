@@ -1,6 +1,6 @@
 """Brings the index to the schema of this version: numbered files, forward only.
 
-`NNNN_pre_….sql` is safe under the code of the version before, `NNNN_post_….sql` removes what only
+`NNNN_pre_x.sql` is safe under the code of the version before, `NNNN_post_x.sql` removes what only
 that needed. Two processes at once are safe: one waits for the other.
 """
 
@@ -9,36 +9,35 @@ from pathlib import Path
 from typing import LiteralString, cast
 
 import psycopg
+from psycopg import errors as sql_errors
 
 from longshore.errors import Unavailable
 
 _FOLDER = Path(__file__).parent / "migrations"
-_NAME = re.compile(r"\d{4}_(pre|post)_[a-z0-9_]+\.sql")
+FILE_NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
 _LOCK = 0x10_6E_55_08
 """Any number that nobody else uses for an advisory lock in this database."""
 
 
 def migration_files() -> list[Path]:
-    """Returns the migrations in order."""
-    files = sorted(_FOLDER.glob("*.sql"))
-    for file in files:
-        if _NAME.fullmatch(file.name) is None:
-            msg = f"migrations are named NNNN_pre_x.sql or NNNN_post_x.sql, not {file.name}"
-            raise ValueError(msg)
-    return files
+    """Returns the migrations in order; their names are tested."""
+    return sorted(file for file in _FOLDER.iterdir() if FILE_NAME.fullmatch(file.name))
 
 
 def migrate(dsn: str) -> list[str]:
     """Applies what is missing, each file in a transaction; returns the names of those applied.
 
     Raises:
-        Unavailable: The database does not answer, or refuses.
+        Unavailable: The database does not answer, or refuses; the text says what to do.
     """
     try:
         with psycopg.connect(dsn, autocommit=True) as connection:
             return _migrate(connection)
     except psycopg.OperationalError as error:
         msg = "the database does not answer; check --database and that PostgreSQL runs"
+        raise Unavailable(msg) from error
+    except sql_errors.InsufficientPrivilege as error:
+        msg = "the database's user may not change its schema; migrate as its owner"
         raise Unavailable(msg) from error
 
 

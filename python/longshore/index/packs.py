@@ -1,13 +1,17 @@
 """What the index knows of packs, for the work in the background."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from psycopg import errors as sql_errors
+
+from longshore.errors import Conflict
 from longshore.extent import Extent, pack_blob
 from longshore.index import sql
-from longshore.index.database import Database
+from longshore.index.database import Connection, Database, retried
 from longshore.index.rows import as_unsigned
 
 _SQL = sql.load("packs.sql")
@@ -66,7 +70,7 @@ async def reclaim_turn(database: Database) -> AsyncGenerator[bool]:
 
 
 async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
-    """Returns those of the packs that have a row."""
+    """Returns those of the packs that have a row, claims of the sweep left out."""
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["known_packs"], {"pack_ids": list(pack_ids)})
         return {row[0] for row in await cursor.fetchall()}
@@ -75,7 +79,8 @@ async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
 async def claim_for_sweep(database: Database, pack_id: str) -> bool:
     """Takes a pack without a row for forgotten; False if it has one by now.
 
-    The claim stands for ever, so that a Store that is still under way fails whenever it ends.
+    The claim stands for ever, so that a Store that is still under way fails whenever it ends. It
+    may be made again: whoever made it may have stopped half-way.
     """
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["claim_for_sweep"], {"pack_id": pack_id})
@@ -83,7 +88,7 @@ async def claim_for_sweep(database: Database, pack_id: str) -> bool:
 
 
 async def forget_pack(database: Database, pack_id: str) -> None:
-    """Removes the row of a pack whose blob is gone."""
+    """Removes the row of a pack whose blob is gone, unless it is a claim."""
     async with database.connection() as connection:
         await connection.execute(_SQL["forget_pack"], {"pack_id": pack_id})
 
@@ -129,31 +134,41 @@ async def move_entries(
 
     Args:
         length: Bytes of the new pack.
+        places: n entries. If none is moved, the new pack may have no row, and its blob is swept.
         dead_at: From when on the old pack counts as dead.
+
+    Raises:
+        Conflict: The sweep took the new pack for forgotten. Copy the entries again.
+        Unavailable: As for `store_batch`.
     """
-    async with database.connection() as connection, connection.transaction():
-        cursor = await connection.execute(_SQL["lock_pack"], {"pack_id": old_pack_id})
-        old = await cursor.fetchone()
-        if old is None:
+    if not places:
+        return 0
+    old = {"pack_id": old_pack_id, "dead_at": dead_at}
+    new = {"pack_id": new_pack_id, "pack_length": length, "entry_count": len(places)}
+    try:
+        async with database.connection() as connection:
+            return await retried(lambda: _move(connection, old, new, places))
+    except sql_errors.UniqueViolation as error:
+        msg = f"pack {new_pack_id} was swept; copy its entries again"
+        raise Conflict(msg) from error
+
+
+async def _move(
+    connection: Connection, old: Mapping[str, Any], new: Mapping[str, Any], places: Sequence[Place]
+) -> int:
+    moved = {
+        "instance_keys": [place.instance_key for place in places],
+        "payload_offsets": [place.payload_offset for place in places],
+        "segment_offsets": [place.segment_offset for place in places],
+    }
+    async with connection.transaction():
+        await connection.execute(_SQL["keep_studies"], moved)
+        old_row = await (await connection.execute(_SQL["lock_pack"], old)).fetchone()
+        if old_row is None:
             return 0
-        cursor = await connection.execute(
-            _SQL["insert_moved_pack"],
-            {"pack_id": new_pack_id, "pack_length": length, "entry_count": len(places)},
-        )
-        (new,) = await cursor.fetchone() or (None,)
-        cursor = await connection.execute(
-            _SQL["move_entries"],
-            {
-                "old_pack_key": old[0],
-                "new_pack_key": new,
-                "instance_keys": [place.instance_key for place in places],
-                "payload_offsets": [place.payload_offset for place in places],
-                "segment_offsets": [place.segment_offset for place in places],
-            },
-        )
-        moved = await cursor.fetchall()
-        await connection.execute(
-            _SQL["count_moved"],
-            {"pack_keys": [old[0], new], "old_pack_key": old[0], "dead_at": dead_at},
-        )
-        return len(moved)
+        cursor = await connection.execute(_SQL["insert_moved_pack"], new)
+        (new_key,) = await cursor.fetchone() or (None,)
+        pack_keys = {"old_pack_key": old_row[0], "new_pack_key": new_key}
+        cursor = await connection.execute(_SQL["move_entries"], moved | pack_keys)
+        await connection.execute(_SQL["count_moved"], {**old, **pack_keys})
+        return cursor.rowcount

@@ -1,9 +1,9 @@
 """A batch's instances as columns: one array per column, one row per study, series or instance."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 
@@ -45,6 +45,8 @@ INSTANCE_COLUMNS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 BITS_ALLOCATED_MAX = 32_767
 """What a smallint holds."""
 
+_ESCAPED_NUL = b"\\u0000"
+
 
 class Row(Protocol):
     """What is needed of an instance to be indexed."""
@@ -78,20 +80,42 @@ def keywords(level: str) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Merged:
-    """What the instances of one study or series say of it; the latest value wins."""
+    """What the instances of one study or series say of it; the latest value wins.
 
-    values: dict[str, str] = field(default_factory=dict[str, str])
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
-    last_json: bytes = b""
+    Most instances of a study say the same: `said` keeps each way of saying it once, the latest
+    last, which gives the same result as keeping all.
+    """
 
-    def add(self, names: Iterable[str], values: Sequence[str | None], json: bytes) -> None:
-        # Most instances of a study say the same.
-        if json == self.last_json:
-            return
-        self.last_json = json
-        pairs = zip(names, values, strict=True)
-        self.values.update({name: value for name, value in pairs if value is not None})
-        self.attributes.update(orjson.loads(json))
+    names: tuple[str, ...]
+    said: dict[tuple[bytes, tuple[str | None, ...]], None] = field(
+        default_factory=dict[tuple[bytes, tuple[str | None, ...]], None]
+    )
+    instance_count: int = 0
+
+    def add(self, values: tuple[str | None, ...], json: bytes) -> None:
+        self.said.pop((json, values), None)
+        self.said[(json, values)] = None
+        self.instance_count += 1
+
+    def values(self) -> dict[str, str]:
+        merged: dict[str, str] = {}
+        for _, values in self.said:
+            pairs = zip(self.names, values, strict=True)
+            # An empty value says nothing (PS3.5 7.4.4), and takes nothing back.
+            merged |= {name: value for name, value in pairs if value}
+        return merged
+
+    def json(self) -> str:
+        texts = [json for json, _ in self.said]
+        text = texts[0]
+        if len(texts) > 1:
+            merged: dict[str, Any] = {}
+            for each in texts:
+                merged |= orjson.loads(each)
+            text = orjson.dumps(merged)
+        if _ESCAPED_NUL in text:
+            text = orjson.dumps(_without_nul(orjson.loads(text)))
+        return text.decode()
 
 
 def _typed(
@@ -104,33 +128,37 @@ def _typed(
 
 
 def study_columns(new: Sequence[Row]) -> dict[str, list[Any]]:
-    """Returns the columns of the batch's studies, in the order of `new`."""
-    merged: dict[tuple[int, str], _Merged] = {}
+    """Returns the columns of the batch's studies, in UID order; what comes later in `new` wins."""
+    merged: dict[tuple[str, int], _Merged] = {}
     for row in new:
         instance = row.instance
-        study = merged.setdefault((row.partition_key, instance.study_uid), _Merged())
-        study.add(keywords("STUDY"), instance.study_values, instance.study_json)
+        key = (instance.study_uid, row.partition_key)
+        study = merged.get(key) or merged.setdefault(key, _Merged(keywords("STUDY")))
+        study.add(instance.study_values, instance.study_json)
+    merged = dict(sorted(merged.items(), key=_by_uids))
     return {
-        "study_partition_keys": [partition_key for partition_key, _ in merged],
-        "study_uids": [study_uid for _, study_uid in merged],
-        "study_attributes": _json(merged.values()),
-    } | _typed(STUDY_COLUMNS, [study.values for study in merged.values()])
+        "study_partition_keys": [partition_key for _, partition_key in merged],
+        "study_uids": [study_uid for study_uid, _ in merged],
+        "study_attributes": [study.json() for study in merged.values()],
+    } | _typed(STUDY_COLUMNS, [study.values() for study in merged.values()])
 
 
 def series_columns(new: Sequence[Row]) -> dict[str, list[Any]]:
-    """Returns the columns of the batch's series, in the order of `new`."""
-    merged: dict[tuple[int, str, str], _Merged] = {}
+    """Returns the columns of the batch's series, in UID order; what comes later in `new` wins."""
+    merged: dict[tuple[str, int, str], _Merged] = {}
     for row in new:
         instance = row.instance
-        key = (row.partition_key, instance.study_uid, instance.series_uid)
-        series = merged.setdefault(key, _Merged())
-        series.add(keywords("SERIES"), instance.series_values, instance.series_json)
+        key = (instance.study_uid, row.partition_key, instance.series_uid)
+        series = merged.get(key) or merged.setdefault(key, _Merged(keywords("SERIES")))
+        series.add(instance.series_values, instance.series_json)
+    merged = dict(sorted(merged.items(), key=_by_uids))
     return {
-        "series_partition_keys": [partition_key for partition_key, _, _ in merged],
-        "series_study_uids": [study_uid for _, study_uid, _ in merged],
+        "series_partition_keys": [partition_key for _, partition_key, _ in merged],
+        "series_study_uids": [study_uid for study_uid, _, _ in merged],
         "series_uids": [series_uid for _, _, series_uid in merged],
-        "series_attributes": _json(merged.values()),
-    } | _typed(SERIES_COLUMNS, [series.values for series in merged.values()])
+        "series_instance_counts": [series.instance_count for series in merged.values()],
+        "series_attributes": [series.json() for series in merged.values()],
+    } | _typed(SERIES_COLUMNS, [series.values() for series in merged.values()])
 
 
 def instance_columns(new: Sequence[Row], uid_keys: Mapping[str, int]) -> dict[str, list[Any]]:
@@ -178,5 +206,16 @@ def as_unsigned(number: int) -> int:
     return number & 0xFFFF_FFFF
 
 
-def _json(merged: Iterable[_Merged]) -> list[str]:
-    return [orjson.dumps(row.attributes).decode() for row in merged]
+def _by_uids(merged: tuple[tuple[str | int, ...], _Merged]) -> tuple[str | int, ...]:
+    return merged[0]
+
+
+def _without_nul(value: Any) -> Any:
+    """Returns a JSON value without the character that PostgreSQL's texts do not have."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_without_nul(each) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {name: _without_nul(each) for name, each in cast("dict[str, Any]", value).items()}
+    return value

@@ -1,19 +1,20 @@
 """The Store transaction: one pack and its instances become visible, together with their changes.
 
-Rows go in UID order, so that two batches cannot deadlock; the change feed's counter goes last, so
-that watermark order is commit order.
+Everything new goes in UID order, then locks on what others may hold too: studies, series, and last
+the change feed's counter. So two batches cannot deadlock, and watermark order is commit order.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from psycopg import errors as sql_errors
 
-from longshore.errors import Conflict, Unavailable
+from longshore.errors import Conflict
 from longshore.index import sql
-from longshore.index.database import Connection, Database
+from longshore.index.database import LOST, Connection, Database, retried, rolling_back
 from longshore.index.rows import instance_columns, series_columns, study_columns
 
 if TYPE_CHECKING:
@@ -21,15 +22,28 @@ if TYPE_CHECKING:
 
 _SQL = sql.load("store.sql")
 
-TRIES_MAX = 8
-"""How often a transaction is tried that lost against a deletion or a deadlock."""
+_STEPS_BEFORE = ("keep_studies", "insert_studies", "insert_series", "insert_pack")
+_STEPS_BEHIND = (
+    "lock_changed_studies",
+    "merge_studies",
+    "lock_series",
+    "merge_series",
+    "append_creations",
+)
+
+ROWS_PER_TURN = 50
+"""Instances that are made ready to send, some 10 µs each, before other requests get their turn."""
 
 _LOST = (
-    sql_errors.DeadlockDetected,
-    sql_errors.SerializationFailure,
-    # A study was deleted between its insertion and its lock: its series found no study.
+    *LOST,
+    # A study came and went while we looked away: its series found no study.
     sql_errors.NotNullViolation,
+    # Someone else stored one of the instances since we looked.
+    sql_errors.UniqueViolation,
 )
+
+UID_NAMES_CACHED_MAX = 10_000
+"""SOP classes and transfer syntaxes a process remembers; there are some 500, clients may invent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,71 +73,71 @@ class NewPack:
 async def store_batch(
     database: Database, pack: NewPack, entries: Sequence[NewInstance]
 ) -> list[bool]:
-    """Indexes a pack's instances in one transaction.
+    """Indexes a pack's instances in one transaction: two round trips.
 
     Args:
-        entries: n instances, at least one; no two with the same UIDs.
+        entries: n instances, at least one.
 
     Returns:
-        For each entry True if it is stored, False if it was there before. Where nothing is stored
-        the pack gets no row, and its blob may go.
+        For each entry True if it is stored, False for a duplicate: it was stored before, or comes
+        twice and this is not the first. A duplicate changes nothing. Where nothing is stored the
+        pack gets no row, and its blob may go.
 
     Raises:
         Conflict: The sweep took the pack for forgotten. Store the instances again.
         Unavailable: PostgreSQL does not answer, or the batch lost too often. Likewise.
     """
+    firsts: dict[tuple[str, int, str, str], int] = {}
+    for position, entry in enumerate(entries):
+        firsts.setdefault(_uids(entry), position)
     async with database.connection() as connection:
-        existing = await _existing(connection, entries)
-        new = [entry for at, entry in enumerate(entries) if at not in existing]
-        if not new:
-            return [False] * len(entries)
-        new.sort(key=_uids)
-        parameters = await _parameters(database, connection, new)
-        parameters["pack_id"] = pack.pack_id
-        parameters["pack_length"] = pack.length
-        parameters["entry_count"] = len(entries) + pack.dead_count
-        for _ in range(TRIES_MAX):
-            try:
-                offsets = await _transact(connection, parameters)
-            except _LOST:
-                continue
-            except sql_errors.UniqueViolation as error:
-                msg = f"pack {pack.pack_id} was swept; store its instances again"
-                raise Conflict(msg) from error
-            return [entry.payload_offset in offsets for entry in entries]
-    msg = "the batch met too many deletions; send the request again"
-    raise Unavailable(msg)
+
+        async def attempt() -> set[int]:
+            existing = await _existing(connection, entries)
+            positions = sorted(set(firsts.values()) - existing)
+            if positions:
+                new = [entries[position] for position in positions]
+                counts = {
+                    "entry_count": len(entries) + pack.dead_count,
+                    "live_count": len(new),
+                    "live_bytes": sum(each.instance.pack_entry.length for each in new),
+                }
+                keys = await _uid_keys(database, connection, new)
+                await _transact(connection, pack, counts, new, keys)
+            return set(positions)
+
+        stored = await retried(attempt, lost=_LOST)
+    return [position in stored for position in range(len(entries))]
 
 
-class _NothingNew(Exception):
-    """Rolls a transaction back in which every instance turned out to be a duplicate."""
-
-
-async def _transact(connection: Connection, parameters: dict[str, Any]) -> set[int]:
-    """Runs the transaction in one round trip; returns the payload offsets of what is stored."""
-    offsets: set[int] = set()
+async def _transact(
+    connection: Connection,
+    pack: NewPack,
+    counts: Mapping[str, int],
+    new: Sequence[NewInstance],
+    uid_keys: Mapping[str, int],
+) -> None:
+    """Runs the whole transaction in one round trip: the counter is not held while we think."""
+    named = {"pack_id": pack.pack_id, "pack_length": pack.length}
+    parameters: dict[str, Any] = {**named, **counts, **study_columns(new), **series_columns(new)}
+    by_uids = sorted(new, key=_uids)
     try:
-        async with connection.transaction(), connection.pipeline():
-            for name in (
-                "insert_studies",
-                "lock_studies",
-                "lock_changed_studies",
-                "merge_studies",
-                "insert_series",
-                "lock_series",
-                "merge_series",
-                "insert_pack",
-            ):
+        async with rolling_back(connection), connection.pipeline():
+            await connection.execute("BEGIN")
+            for name in _STEPS_BEFORE:
                 await connection.execute(_SQL[name], parameters)
-            stored = await connection.execute(_SQL["insert_instances"], parameters)
-            await connection.execute(_SQL["count_stored"], parameters)
-            await connection.execute(_SQL["append_creations"], parameters)
-            offsets = {row[0] for row in await stored.fetchall()}
-            if not offsets:
-                raise _NothingNew
-    except _NothingNew:
-        pass
-    return offsets
+            for first in range(0, len(by_uids), ROWS_PER_TURN):
+                await asyncio.sleep(0)
+                columns = instance_columns(by_uids[first : first + ROWS_PER_TURN], uid_keys)
+                await connection.execute(_SQL["insert_instances"], columns | named)
+            for name in _STEPS_BEHIND:
+                await connection.execute(_SQL[name], parameters)
+            await connection.execute("COMMIT")
+    except sql_errors.UniqueViolation as error:
+        if error.diag.table_name != "pack":
+            raise
+        msg = f"pack {pack.pack_id} was swept; store its instances again"
+        raise Conflict(msg) from error
 
 
 async def _existing(connection: Connection, entries: Sequence[NewInstance]) -> set[int]:
@@ -141,6 +155,7 @@ async def _existing(connection: Connection, entries: Sequence[NewInstance]) -> s
 
 
 def _uids(entry: NewInstance) -> tuple[str, int, str, str]:
+    """Returns what names an instance; sorts as the index does."""
     instance = entry.instance
     return (
         instance.study_uid,
@@ -150,24 +165,23 @@ def _uids(entry: NewInstance) -> tuple[str, int, str, str]:
     )
 
 
-async def _parameters(
-    database: Database, connection: Connection, new: Sequence[NewInstance]
-) -> dict[str, Any]:
-    uids = {entry.instance.sop_class_uid for entry in new}
-    uids |= {entry.instance.transfer_syntax_uid for entry in new}
-    keys = await _uid_keys(database, connection, uids)
-    return study_columns(new) | series_columns(new) | instance_columns(new, keys)
-
-
 _known_uid_keys: WeakKeyDictionary[Database, dict[str, int]] = WeakKeyDictionary()
 
 
-async def _uid_keys(database: Database, connection: Connection, uids: set[str]) -> dict[str, int]:
+async def _uid_keys(
+    database: Database, connection: Connection, new: Sequence[NewInstance]
+) -> dict[str, int]:
     """Returns the keys of SOP classes and transfer syntaxes; names are never removed."""
+    uids = {entry.instance.sop_class_uid for entry in new}
+    uids |= {entry.instance.transfer_syntax_uid for entry in new}
     known = _known_uid_keys.setdefault(database, {})
-    missing = sorted(uids - known.keys())
+    keys = {uid: known[uid] for uid in uids if uid in known}
+    missing = sorted(uids - keys.keys())
     if missing:
         await connection.execute(_SQL["insert_uid_names"], {"uids": missing})
         cursor = await connection.execute(_SQL["find_uid_names"], {"uids": missing})
-        known.update(dict(await cursor.fetchall()))
-    return known
+        keys |= dict(await cursor.fetchall())
+        if len(known) > UID_NAMES_CACHED_MAX:
+            known.clear()
+        known.update(keys)
+    return keys

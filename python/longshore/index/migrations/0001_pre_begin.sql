@@ -1,5 +1,6 @@
 -- The index from nothing: partitions, the hierarchy, packs, the change feed.
--- Columns go from wide to narrow, so that rows carry no padding.
+-- Columns go from wide to narrow, so that rows carry no padding. Texts that are compared are
+-- COLLATE "C": sorted by bytes, whatever the database's locale is.
 
 CREATE TABLE partition (
     created_at     timestamptz NOT NULL DEFAULT now(),
@@ -10,9 +11,10 @@ CREATE TABLE partition (
 INSERT INTO partition (partition_name) VALUES ('Microsoft.Default');
 
 -- Names that recur in every instance row, kept once: SOP classes and transfer syntaxes.
+-- Clients choose them, so that there may be more than a smallint can count.
 CREATE TABLE uid_name (
-    uid_key smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    uid     text NOT NULL UNIQUE
+    uid_key integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    uid     text COLLATE "C" NOT NULL UNIQUE
 );
 
 CREATE TABLE pack (
@@ -26,7 +28,7 @@ CREATE TABLE pack (
     entry_count    integer NOT NULL,
     live_count     integer NOT NULL,
     -- also names the blob; a claim by the sweep stands here with entry_count 0
-    pack_id        text NOT NULL UNIQUE
+    pack_id        text COLLATE "C" NOT NULL UNIQUE
 );
 CREATE INDEX pack_dead_at ON pack (dead_at) WHERE dead_at IS NOT NULL;
 
@@ -39,13 +41,13 @@ CREATE TABLE study (
     partition_key            integer NOT NULL,
     study_date               date,
     patient_birth_date       date,
-    study_uid                text NOT NULL,
-    patient_id               text,
-    patient_name             text,
-    accession_number         text,
-    study_id                 text,
-    referring_physician_name text,
-    study_description        text,
+    study_uid                text COLLATE "C" NOT NULL,
+    patient_id               text COLLATE "C",
+    patient_name             text COLLATE "C",
+    accession_number         text COLLATE "C",
+    study_id                 text COLLATE "C",
+    referring_physician_name text COLLATE "C",
+    study_description        text COLLATE "C",
     attributes               jsonb NOT NULL,
     UNIQUE (study_uid, partition_key)
 );
@@ -62,15 +64,15 @@ CREATE TABLE series (
     series_key                               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     study_key                                bigint NOT NULL,
     performed_procedure_step_start_time      time,
-    instance_count                           integer NOT NULL DEFAULT 0,
+    instance_count                           integer NOT NULL DEFAULT 0, -- committed ones
     series_number                            integer,
     performed_procedure_step_start_date      date,
-    series_uid                               text NOT NULL,
-    modality                                 text,
-    manufacturer_model_name                  text,
+    series_uid                               text COLLATE "C" NOT NULL,
+    modality                                 text COLLATE "C",
+    manufacturer_model_name                  text COLLATE "C",
     attributes                               jsonb NOT NULL,
     UNIQUE (study_key, series_uid)
-);
+) WITH (fillfactor = 70); -- each batch counts up: room for the new version on the same page
 CREATE INDEX series_series_uid ON series (series_uid);
 CREATE INDEX series_modality ON series (modality, series_key);
 CREATE INDEX series_performed_procedure_step_start_date
@@ -93,11 +95,11 @@ CREATE TABLE instance (
     image_rows           integer,
     image_columns        integer,
     number_of_frames     integer,
-    sop_class_key        smallint NOT NULL,
-    transfer_syntax_key  smallint NOT NULL,
+    sop_class_key        integer NOT NULL,
+    transfer_syntax_key  integer NOT NULL,
     bits_allocated       smallint,
     has_bulkdata_uri     boolean NOT NULL,
-    sop_instance_uid     text NOT NULL,
+    sop_instance_uid     text COLLATE "C" NOT NULL,
     frame_table          bytea, -- encapsulated pixel data: 12 bytes a frame
     UNIQUE (sop_instance_uid, series_key)
 );
@@ -110,9 +112,9 @@ CREATE INDEX instance_pack_key ON instance (pack_key);
 CREATE TABLE deleted_instance (
     instance_key     bigint PRIMARY KEY,
     deleted_at       timestamptz NOT NULL DEFAULT now(),
-    study_uid        text NOT NULL,
-    series_uid       text NOT NULL,
-    sop_instance_uid text NOT NULL
+    study_uid        text COLLATE "C" NOT NULL,
+    series_uid       text COLLATE "C" NOT NULL,
+    sop_instance_uid text COLLATE "C" NOT NULL
 );
 
 -- The one counter of the change feed. Its row lock, taken last, makes commit order and watermark
@@ -131,4 +133,5 @@ CREATE TABLE change (
     partition_key integer NOT NULL,
     action        smallint NOT NULL -- 0 create, 1 delete
 );
-CREATE INDEX change_changed_at ON change (changed_at);
+-- Finds the first watermark of a window of time.
+CREATE INDEX change_changed_at ON change (changed_at, watermark);

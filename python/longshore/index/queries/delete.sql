@@ -6,23 +6,23 @@ FOR UPDATE;
 
 -- name: series_exists
 -- Whether the study has this series.
-SELECT true FROM series WHERE study_key = %(study_key)s AND series_uid = %(series_uid)s;
+SELECT true FROM series
+JOIN study USING (study_key)
+WHERE study_uid = %(study_uid)s AND partition_key = %(partition_key)s
+    AND series_uid = %(series_uid)s;
 
--- name: delete_instances
--- Deletes instances, notes them for the change feed, brings counts up to date, appends changes.
-WITH doomed AS (
-    DELETE FROM instance USING series
-    WHERE instance.series_key = series.series_key AND series.study_key = %(study_key)s
-        AND (%(series_uid)s::text IS NULL OR series.series_uid = %(series_uid)s)
-        AND (%(sop_instance_uid)s::text IS NULL
-            OR instance.sop_instance_uid = %(sop_instance_uid)s)
-    RETURNING instance.instance_key, instance.series_key, series.series_uid,
+-- name: delete_found
+-- Deletes the instances found, notes them for the change feed and takes them off their series.
+, doomed AS (
+    DELETE FROM instance USING found
+    WHERE instance.instance_key = found.instance_key
+    RETURNING instance.instance_key, instance.series_key, found.series_uid,
         instance.sop_instance_uid, instance.pack_key, instance.payload_offset,
         instance.payload_length
 ), noted AS (
     INSERT INTO deleted_instance (instance_key, study_uid, series_uid, sop_instance_uid)
     SELECT instance_key, %(study_uid)s, series_uid, sop_instance_uid FROM doomed
-), counted_series AS (
+), counted AS (
     UPDATE series SET instance_count = series.instance_count - gone.instance_count
     FROM (SELECT series_key, count(*) AS instance_count FROM doomed GROUP BY series_key) AS gone
     WHERE series.series_key = gone.series_key
@@ -32,8 +32,25 @@ SELECT doomed.instance_key, pack.pack_id, doomed.pack_key, doomed.payload_offset
 FROM doomed JOIN pack USING (pack_key)
 ORDER BY doomed.instance_key;
 
+-- name: delete_empty_series
+-- Deletes the study's series without instances.
+DELETE FROM series USING study
+WHERE series.study_key = study.study_key AND series.instance_count = 0
+    AND study.study_uid = %(study_uid)s AND study.partition_key = %(partition_key)s;
+
+-- name: delete_empty_study
+-- Deletes the study if no series is left.
+DELETE FROM study
+WHERE study_uid = %(study_uid)s AND partition_key = %(partition_key)s
+    AND NOT EXISTS (SELECT FROM series WHERE series.study_key = study.study_key);
+
+-- name: lock_packs
+-- Locks packs in order, so that two deletions cannot deadlock.
+SELECT pack_key FROM pack WHERE pack_key = ANY (%(pack_keys)s::bigint[])
+ORDER BY pack_key FOR NO KEY UPDATE;
+
 -- name: count_packs
--- Takes deleted entries off their packs' counts, in pack order.
+-- Takes deleted entries off their packs' counts.
 UPDATE pack SET
     live_count = pack.live_count - gone.entry_count,
     live_bytes = pack.live_bytes - gone.byte_count,
@@ -45,20 +62,6 @@ FROM (
     GROUP BY pack_key
 ) AS gone
 WHERE pack.pack_key = gone.pack_key;
-
--- name: lock_packs
--- Locks packs in order, so that two deletions cannot deadlock.
-SELECT pack_key FROM pack WHERE pack_key = ANY (%(pack_keys)s::bigint[])
-ORDER BY pack_key FOR NO KEY UPDATE;
-
--- name: delete_empty_series
--- Deletes the study's series without instances.
-DELETE FROM series WHERE study_key = %(study_key)s AND instance_count = 0;
-
--- name: delete_empty_study
--- Deletes the study if no series is left.
-DELETE FROM study WHERE study_key = %(study_key)s
-    AND NOT EXISTS (SELECT FROM series WHERE series.study_key = study.study_key);
 
 -- name: append_deletions
 -- Appends one change per deleted instance, in key order; locks the counter to the end.

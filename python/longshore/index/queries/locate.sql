@@ -1,34 +1,51 @@
--- name: locate
--- Where the instances of a study, series or instance lie; whether their parents exist at all.
-SELECT
-    instance.instance_key, series.series_uid, instance.sop_instance_uid, sop_class.uid,
-    transfer_syntax.uid, pack.pack_id, instance.payload_offset, instance.payload_length,
-    instance.segment_offset, instance.segment_length, instance.segment_plain_length,
-    instance.segment_crc32, instance.has_bulkdata_uri, instance.frame_count,
-    instance.bits_allocated
+-- name: study_instances
+-- The instances of a study; one row without one if there are none, no row without the study.
+SELECT series.series_uid, instance.*
 FROM study
 LEFT JOIN series ON series.study_key = study.study_key
-    AND (%(series_uid)s::text IS NULL OR series.series_uid = %(series_uid)s)
 LEFT JOIN instance ON instance.series_key = series.series_key
-    AND (%(sop_instance_uid)s::text IS NULL OR instance.sop_instance_uid = %(sop_instance_uid)s)
-LEFT JOIN pack USING (pack_key)
-LEFT JOIN uid_name AS sop_class ON sop_class.uid_key = instance.sop_class_key
-LEFT JOIN uid_name AS transfer_syntax
-    ON transfer_syntax.uid_key = instance.transfer_syntax_key
 WHERE study.study_uid = %(study_uid)s AND study.partition_key = %(partition_key)s
-ORDER BY series.series_key, instance.instance_number NULLS LAST, instance.instance_key;
 
--- name: locate_frames
--- How an instance's frames lie, and the table's entries of those asked for, in the order asked.
+-- name: series_instances
+-- The instances of a series, likewise; a row without a series UID if only the study is there.
+SELECT series.series_uid, instance.*
+FROM study
+LEFT JOIN series ON series.study_key = study.study_key AND series.series_uid = %(series_uid)s
+LEFT JOIN instance ON instance.series_key = series.series_key
+WHERE study.study_uid = %(study_uid)s AND study.partition_key = %(partition_key)s
+
+-- name: one_instance
+-- One instance, likewise.
+SELECT series.series_uid, instance.*
+FROM study
+LEFT JOIN series ON series.study_key = study.study_key AND series.series_uid = %(series_uid)s
+LEFT JOIN instance ON instance.series_key = series.series_key
+    AND instance.sop_instance_uid = %(sop_instance_uid)s
+WHERE study.study_uid = %(study_uid)s AND study.partition_key = %(partition_key)s
+
+-- name: located
+-- Where the instances found lie, by series and instance number.
 SELECT
-    instance.pixel_offset, instance.frame_bits,
+    found.instance_key, found.series_uid, found.sop_instance_uid, sop_class.uid,
+    transfer_syntax.uid, pack.pack_id, found.payload_offset, found.payload_length,
+    found.segment_offset, found.segment_length, found.segment_plain_length, found.segment_crc32,
+    found.has_bulkdata_uri, found.frame_count, found.bits_allocated
+FROM found
+LEFT JOIN pack USING (pack_key)
+LEFT JOIN uid_name AS sop_class ON sop_class.uid_key = found.sop_class_key
+LEFT JOIN uid_name AS transfer_syntax ON transfer_syntax.uid_key = found.transfer_syntax_key
+ORDER BY found.series_key, found.instance_number NULLS LAST, found.instance_key
+
+-- name: located_frames
+-- The same row, how the instance's frames lie, and the frame table's entries of those asked for.
+SELECT
+    located.*, found.pixel_offset, found.frame_bits,
     (
         SELECT array_agg(
-            substring(instance.frame_table FROM (12 * (asked.number - 1) + 1)::integer FOR 12)
+            substring(found.frame_table FROM (12 * (asked.number - 1) + 1)::integer FOR 12)
             ORDER BY asked.position
         )
         FROM unnest(%(frame_numbers)s::bigint[]) WITH ORDINALITY AS asked (number, position)
-        WHERE asked.number <= instance.frame_count
+        WHERE asked.number <= found.frame_count
     )
-FROM instance
-WHERE instance.instance_key = %(instance_key)s;
+FROM located CROSS JOIN found

@@ -11,15 +11,16 @@ SELECT pg_advisory_unlock(%(lock)s);
 SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s) AND entry_count > 0;
 
 -- name: claim_for_sweep
--- Takes a pack that has no row for forgotten: a Store that still holds it fails.
+-- Takes a pack that has no row for forgotten: a Store that still holds it fails. A claim that is
+-- there already is made again, since who made it may have stopped half-way.
 INSERT INTO pack (pack_id, pack_length, live_bytes, entry_count, live_count)
 VALUES (%(pack_id)s, 0, 0, 0, 0)
 ON CONFLICT (pack_id) DO UPDATE SET pack_length = 0 WHERE pack.entry_count = 0
 RETURNING pack_key;
 
 -- name: forget_pack
--- Removes the row of a pack that is gone; never one with live entries.
-DELETE FROM pack WHERE pack_id = %(pack_id)s AND live_count = 0;
+-- Removes the row of a pack that is gone; never one with live entries, and never a claim.
+DELETE FROM pack WHERE pack_id = %(pack_id)s AND live_count = 0 AND entry_count > 0;
 
 -- name: dead_packs
 -- Packs with dead entries, of which the last died before a time, the longest dead first.
@@ -41,9 +42,20 @@ JOIN study USING (study_key)
 WHERE pack.pack_id = %(pack_id)s
 ORDER BY instance.payload_offset;
 
+-- name: keep_studies
+-- Keeps the moving entries' studies from being deleted until the end, in UID order.
+SELECT study.study_key FROM study
+WHERE study_key IN (
+    SELECT series.study_key FROM instance
+    JOIN series USING (series_key)
+    WHERE instance.instance_key = ANY (%(instance_keys)s::bigint[])
+)
+ORDER BY study_uid, partition_key
+FOR KEY SHARE;
+
 -- name: lock_pack
--- Keeps deletions of the pack's entries waiting.
-SELECT pack_key FROM pack WHERE pack_id = %(pack_id)s FOR UPDATE;
+-- Keeps another move of the pack's entries waiting.
+SELECT pack_key FROM pack WHERE pack_id = %(pack_id)s FOR NO KEY UPDATE;
 
 -- name: insert_moved_pack
 -- Names the pack that entries move to.
@@ -75,7 +87,7 @@ UPDATE pack SET
 FROM (
     SELECT moved.pack_key, count(instance.instance_key) AS live_count,
         COALESCE(sum(instance.payload_length), 0) AS live_bytes
-    FROM unnest(%(pack_keys)s::bigint[]) AS moved (pack_key)
+    FROM (VALUES (%(old_pack_key)s::bigint), (%(new_pack_key)s::bigint)) AS moved (pack_key)
     LEFT JOIN instance USING (pack_key)
     GROUP BY moved.pack_key
 ) AS counted
