@@ -61,3 +61,22 @@ def alone(dsn: str, rows):
         await until_others_are_gone()
 
     return lend
+
+
+@pytest.fixture
+def settled(rows):
+    """Reads a number of PostgreSQL's statistics once it stands still.
+
+    Sessions tell what they read up to a second after they are done.
+    """
+
+    async def read(statement: str) -> int:
+        last = None
+        while True:
+            ((count,),) = rows(statement)
+            if count == last:
+                return count
+            last = count
+            await asyncio.sleep(1.2)
+
+    return read

@@ -114,7 +114,7 @@ async def test_an_instance_without_frames(database):
         await locate_frames(database, **ONE, frame_numbers=[1])
 
 
-async def test_frames_cost_the_same_in_a_long_table(database, rows, alone):
+async def test_frames_cost_the_same_in_a_long_table(database, rows, alone, settled):
     """The table lies out of line in chunks of 2 kB; only those of the frames asked for are read."""
     count = 100_000
     await store(database, instance("1/1.1/a", frame_count=count, frame_table=frame_table(count)))
@@ -122,26 +122,26 @@ async def test_frames_cost_the_same_in_a_long_table(database, rows, alone):
         "SELECT COALESCE(idx_tup_fetch, 0) FROM pg_stat_all_tables WHERE relid ="
         " (SELECT reltoastrelid FROM pg_class WHERE relname = 'instance')"
     )
+    before = await settled(chunks_read)
     async with alone(database) as fresh:
-        ((before,),) = rows(chunks_read)
         source = await locate_frames(fresh, **ONE, frame_numbers=[1, count])
     assert source.extents == [(2**40, 50), (2**40 + 100 * (count - 1), 50 + count - 1)]
-    ((after,),) = rows(chunks_read)
+    after = await settled(chunks_read)
     assert 0 < after - before <= 4
 
 
-async def test_one_of_many_is_found_by_its_uid(database, rows, alone):
+async def test_one_of_many_is_found_by_its_uid(database, rows, alone, settled):
     """Often enough for PostgreSQL to settle on one plan for all parameters."""
     await store(database, *[instance(f"1/1.1/{n}") for n in range(5_000)])
     rows("ANALYZE")
     rows_read = (
         "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'instance'"
     )
+    before = await settled(rows_read)
     async with alone(database) as fresh:
-        ((before,),) = rows(rows_read)
         names: dict[str, Any] = ONE | {"sop_instance_uid": "4321"}
         for _ in range(15):
             (found,) = await locate(fresh, **names)
             assert found.sop_instance_uid == "4321"
-    ((after,),) = rows(rows_read)
+    after = await settled(rows_read)
     assert 15 <= after - before <= 2 * 15
