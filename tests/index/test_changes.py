@@ -123,8 +123,8 @@ async def test_pages_of_a_long_feed_are_found_by_indexes(database, rows, alone, 
         " WHERE relname IN ('change', 'deleted_instance')"
     )
 
-    before = await settled(rows_read)
     async with alone(database) as fresh:
+        before = await settled(rows_read)
         found = await changes_between(fresh, start=start, end=NEVER, skip=19_000, limit=3)
         assert [each.watermark for each in found] == [49_000, 49_001, 49_002]
         found = await changes_after(fresh, watermark=49_990, limit=3)

@@ -122,8 +122,8 @@ async def test_frames_cost_the_same_in_a_long_table(database, rows, alone, settl
         "SELECT COALESCE(idx_tup_fetch, 0) FROM pg_stat_all_tables WHERE relid ="
         " (SELECT reltoastrelid FROM pg_class WHERE relname = 'instance')"
     )
-    before = await settled(chunks_read)
     async with alone(database) as fresh:
+        before = await settled(chunks_read)
         source = await locate_frames(fresh, **ONE, frame_numbers=[1, count])
     assert source.extents == [(2**40, 50), (2**40 + 100 * (count - 1), 50 + count - 1)]
     after = await settled(chunks_read)
@@ -137,8 +137,8 @@ async def test_one_of_many_is_found_by_its_uid(database, rows, alone, settled):
     rows_read = (
         "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'instance'"
     )
-    before = await settled(rows_read)
     async with alone(database) as fresh:
+        before = await settled(rows_read)
         names: dict[str, Any] = ONE | {"sop_instance_uid": "4321"}
         for _ in range(15):
             (found,) = await locate(fresh, **names)
