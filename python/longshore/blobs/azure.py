@@ -7,6 +7,7 @@ block by block and committed once.
 import asyncio
 import base64
 import contextlib
+import io
 from collections.abc import AsyncIterator, Generator, Sequence
 from typing import Any
 
@@ -64,8 +65,10 @@ class AzureBlobStore(BlobStore):
     @override
     async def put(self, name: str, buffers: Sequence[Buffer]) -> None:
         with _translated(name):
+            # As a file it is sent piece by piece, which leaves the loop to others in between.
+            data = io.BytesIO(b"".join(buffers))
             await self._blob(name).upload_blob(
-                b"".join(buffers), overwrite=False, max_concurrency=BLOCKS_UNDER_WAY_MAX
+                data, overwrite=False, max_concurrency=BLOCKS_UNDER_WAY_MAX
             )
 
     @override
@@ -211,7 +214,7 @@ class _AzureWriter(BlobWriter):
 
     async def _stage(self, block_id: str, data: bytes) -> None:
         with _translated(self._name):
-            await self._blob.stage_block(block_id, data, length=len(data))
+            await self._blob.stage_block(block_id, io.BytesIO(data), length=len(data))
 
 
 def _block_id(number: int) -> str:
