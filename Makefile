@@ -51,9 +51,8 @@ check: $(VENV)/.tools ## formats, lints, types, layers, licences, and whether th
 bench: $(VENV)/.tools ## measures, beside what the machine can do at all; ITERATIONS=1 is quick
 	$(BIN)/python -m bench --iterations $(ITERATIONS)
 
-fuzz: ## feeds hostile bytes to each function of the core, FUZZ_S=30 seconds each (cargo-fuzz)
-	cd rust/core && for each in $$(cargo +nightly fuzz list); do \
-		cargo +nightly fuzz run $$each -- -max_total_time=$(FUZZ_S) || exit 1; done
+fuzz: ## feeds hostile bytes to each entry of the core, FUZZ_S=30 seconds each
+	FUZZ_S=$(FUZZ_S) rust/core/fuzz/run
 
 help: ## prints this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 13

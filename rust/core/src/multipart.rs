@@ -125,11 +125,11 @@ impl Multipart {
             };
             position = position.saturating_add(used);
             self.offset = self.offset.saturating_add(used as u64);
-            if self.state == State::Prologue && self.offset > self.limits.prologue_bytes_max {
-                return Err(BodyError::NoDelimiter {
-                    bytes_max: self.limits.prologue_bytes_max,
-                });
-            }
+            let held = self
+                .held
+                .len()
+                .saturating_sub(usize::from(self.is_first_virtual));
+            self.check_prologue(self.offset.saturating_sub(held as u64))?;
         }
         Ok(())
     }
@@ -318,14 +318,15 @@ impl Multipart {
         let kept = self.headers.len();
         let step = rest.get(..HEADER_STEP_BYTES).unwrap_or(rest);
         self.headers.extend_from_slice(step);
-        let Some(end) = headers_end(&self.headers, kept) else {
-            if self.headers.len() > self.limits.part_header_bytes_max {
-                let bytes_max = self.limits.part_header_bytes_max;
-                return Err(BodyError::HeadersTooLong {
-                    offset: self.offset,
-                    bytes_max,
-                });
-            }
+        let end = headers_end(&self.headers, kept);
+        let bytes_max = self.limits.part_header_bytes_max;
+        if end.unwrap_or(self.headers.len()) > bytes_max {
+            return Err(BodyError::HeadersTooLong {
+                offset: self.offset,
+                bytes_max,
+            });
+        }
+        let Some(end) = end else {
             return Ok(step.len());
         };
         self.headers.truncate(end);

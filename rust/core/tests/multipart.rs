@@ -158,6 +158,13 @@ fn limits_hold() {
         let chunks: Vec<&[u8]> = b"123456789\r\n--b--".chunks(step).collect();
         let found = split_by("b", &chunks, tight());
         assert_eq!(found, Err(BodyError::NoDelimiter { bytes_max: 8 }));
+        // A delimiter that begins within the limit may end behind it.
+        let chunks: Vec<&[u8]> = b"12345678\r\n--b--".chunks(step).collect();
+        assert_eq!(
+            split_by("b", &chunks, tight()),
+            Ok(Vec::new()),
+            "in steps of {step}"
+        );
     }
     let found = split_by("b", &[b"--b\n\n\n--b\n\n\n--b\n\n\n--b--"], tight());
     assert_eq!(found, Err(BodyError::TooManyParts { count_max: 2 }));
