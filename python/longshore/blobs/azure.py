@@ -23,6 +23,7 @@ from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobClient, ContainerClient
 from typing_extensions import Buffer, override
 
+from longshore.blobs.gathered import Gathered, check_head
 from longshore.blobs.names import checked
 from longshore.blobs.store import BlobFacts, BlobStore, BlobWriter
 from longshore.errors import BlobNotFound, Conflict, Unavailable
@@ -154,23 +155,18 @@ class _AzureWriter(BlobWriter):
         self._name = name
         self._blob = blob
         self._head_length = head_length
-        self._gathered: list[Buffer] = []
-        self._gathered_bytes = 0
+        self._gathered = Gathered(bytes_min=BLOCK_BYTES)
         self._block_ids: list[str] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
     @override
     async def write(self, buffers: Sequence[Buffer]) -> None:
-        self._gathered.extend(buffers)
-        self._gathered_bytes += sum(memoryview(buffer).nbytes for buffer in buffers)
-        if self._gathered_bytes >= BLOCK_BYTES:
+        if self._gathered.add(buffers):
             await self._flush()
 
     @override
     async def commit(self, *, head: bytes, tail: bytes) -> None:
-        if len(head) != self._head_length:
-            msg = f"a head of {len(head)} bytes does not fit into {self._head_length}"
-            raise ValueError(msg)
+        check_head(head, length=self._head_length)
         await self.write([tail])
         await self._flush()
         head_ids = [_block_id(0)] if head else []
@@ -188,11 +184,10 @@ class _AzureWriter(BlobWriter):
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self._under_way.clear()
-        self._gathered = []
+        self._gathered.take()
 
     async def _flush(self) -> None:
-        data = b"".join(self._gathered)
-        self._gathered, self._gathered_bytes = [], 0
+        data = b"".join(self._gathered.take())
         if data:
             block_id = _block_id(len(self._block_ids) + 1)
             self._block_ids.append(block_id)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing_extensions import Buffer, override
 
 from longshore.blobs.files import Files, create, pread, sync_folder, write_all
+from longshore.blobs.gathered import Gathered, check_head
 from longshore.blobs.names import checked
 from longshore.blobs.store import BlobFacts, BlobStore, BlobWriter
 from longshore.errors import BlobNotFound
@@ -175,21 +176,16 @@ class _LocalWriter(BlobWriter):
         self._unfinished = unfinished
         self._descriptor: int | None = descriptor
         self._head_length = head_length
-        self._gathered: list[Buffer] = []
-        self._gathered_bytes = 0
+        self._gathered = Gathered(bytes_min=WRITE_BYTES)
 
     @override
     async def write(self, buffers: Sequence[Buffer]) -> None:
-        self._gathered.extend(buffers)
-        self._gathered_bytes += sum(memoryview(buffer).nbytes for buffer in buffers)
-        if self._gathered_bytes >= WRITE_BYTES:
+        if self._gathered.add(buffers):
             await self._flush()
 
     @override
     async def commit(self, *, head: bytes, tail: bytes) -> None:
-        if len(head) != self._head_length:
-            msg = f"a head of {len(head)} bytes does not fit into {self._head_length}"
-            raise ValueError(msg)
+        check_head(head, length=self._head_length)
         await self.write([tail])
         await self._flush()
         await self._files.run(self._finish, head)
@@ -201,7 +197,7 @@ class _LocalWriter(BlobWriter):
         await self._files.run(self._close)
 
     async def _flush(self) -> None:
-        gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        gathered = self._gathered.take()
         if self._descriptor is None:
             msg = "the blob is committed or aborted"
             raise ValueError(msg)

@@ -5,6 +5,7 @@ only its header is ever in memory.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass, field
@@ -252,6 +253,7 @@ class _Body:
         self._part = _Part()
         self._outcomes: list[Stored | Refused | _Pending] = []
         self._failure: LongshoreError | None = None
+        self._held_bytes = 0
 
     async def take(self, events: Sequence[Payload | Instance | Refusal], chunk: bytes) -> None:
         """Follows the reader's events; waits where the batch or the storage is full."""
@@ -273,11 +275,14 @@ class _Body:
                 )
 
     async def settle(self) -> None:
-        """Waits for every batch, and lets go of what the request held; never raises."""
-        await self._drop_part()
-        for at, outcome in enumerate(self._outcomes):
-            if isinstance(outcome, _Pending):
-                self._outcomes[at] = await self._settled(outcome)
+        """Waits for every batch, and lets go of what the request held, come what may."""
+        try:
+            await self._drop_part()
+            for at, outcome in enumerate(self._outcomes):
+                if isinstance(outcome, _Pending):
+                    self._outcomes[at] = await self._settled(outcome)
+        finally:
+            self._hold(-self._held_bytes)
 
     def outcome(self) -> StoreOutcome:
         """Returns what became of the settled request.
@@ -305,10 +310,14 @@ class _Body:
     def _keep(self, piece: bytes | memoryview) -> None:
         self._part.pieces.append(piece)
         self._part.byte_count += len(piece)
-        self._stores.hold(len(piece))
+        self._hold(len(piece))
+
+    def _hold(self, byte_count: int) -> None:
+        self._held_bytes += byte_count
+        self._stores.hold(byte_count)
 
     def _let_go_of_pieces(self) -> None:
-        self._stores.hold(-self._part.byte_count)
+        self._hold(-self._part.byte_count)
         self._part.pieces = []
         self._part.byte_count = 0
 
@@ -346,8 +355,9 @@ class _Body:
         stream, self._part.stream = self._part.stream, None
         self._let_go_of_pieces()
         if stream is not None:
-            # Does nothing after a commit.
-            await stream.abort()
+            # Does nothing after a commit. What it cannot remove, the sweep will.
+            with contextlib.suppress(LongshoreError):
+                await stream.abort()
 
     async def _settled(self, pending: _Pending) -> Stored | Refused:
         try:
@@ -355,7 +365,7 @@ class _Body:
         except LongshoreError as error:
             return self._failed(pending.instance, error)
         finally:
-            self._stores.hold(-pending.byte_count)
+            self._hold(-pending.byte_count)
         return pending.instance if is_stored else _duplicate(pending.instance)
 
     def _failed(self, instance: Stored, error: LongshoreError) -> Refused:

@@ -6,8 +6,11 @@
 use crate::dictionary;
 use crate::error::PartError;
 use crate::feed::Step;
+use crate::header::{Found, Header, IMPLICIT};
 use crate::tag;
 use crate::vr::Vr;
+
+pub use crate::header::Encoding;
 
 /// Deepest nesting of sequences. The deepest seen in real files is 12; bounds the stack.
 pub const DEPTH_MAX: usize = 64;
@@ -19,44 +22,6 @@ pub const FRAGMENT_COUNT_MAX: usize = 2_000_000;
 pub const OFFSET_TABLE_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 const UNDEFINED_LENGTH: u32 = 0xFFFF_FFFF;
-
-/// How data elements are encoded (PS3.5 7.1, A.1 to A.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Encoding {
-    /// Implicit VR.
-    pub is_implicit: bool,
-    /// Big endian byte order.
-    pub is_big_endian: bool,
-}
-
-/// Implicit VR Little Endian, which also encodes what lies inside an `UN` (PS3.5 6.2.2).
-const IMPLICIT: Encoding = Encoding {
-    is_implicit: true,
-    is_big_endian: false,
-};
-
-impl Encoding {
-    fn u16(self, bytes: [u8; 2]) -> u16 {
-        if self.is_big_endian {
-            u16::from_be_bytes(bytes)
-        } else {
-            u16::from_le_bytes(bytes)
-        }
-    }
-
-    fn u32(self, bytes: [u8; 4]) -> u32 {
-        if self.is_big_endian {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        }
-    }
-
-    fn tag(self, bytes: &[u8; 12]) -> u32 {
-        let [a, b, c, d, ..] = *bytes;
-        (u32::from(self.u16([a, b])) << 16) | u32::from(self.u16([c, d]))
-    }
-}
 
 /// One data element whose header has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,9 +211,21 @@ impl Walker {
         Ok(end)
     }
 
+    /// The header that begins `bytes`, or what is needed to read it.
+    fn header(&self, bytes: &[u8]) -> Result<Result<Header, Step>, PartError> {
+        match self.encoding.header(bytes, self.is_signed) {
+            Found::Header(header) => Ok(Ok(header)),
+            Found::Need(count) => Ok(Err(Step::Need(count))),
+            Found::Nothing => Err(PartError::BadElement {
+                offset: self.position,
+            }),
+        }
+    }
+
     fn element(&mut self, bytes: &[u8], visitor: &mut impl Visitor) -> Result<Step, PartError> {
-        let Some(header) = self.header(bytes)? else {
-            return Ok(Step::Need(if bytes.len() < 8 { 8 } else { 12 }));
+        let header = match self.header(bytes)? {
+            Ok(header) => header,
+            Err(need) => return Ok(need),
         };
         if matches!(self.levels.last(), Some(Level::Sequence { .. })) {
             return self.item(&header, visitor);
@@ -417,8 +394,9 @@ impl Walker {
         count: usize,
         visitor: &mut impl Visitor,
     ) -> Result<Step, PartError> {
-        let Some(header) = self.header(bytes)? else {
-            return Ok(Step::Need(8));
+        let header = match self.header(bytes)? {
+            Ok(header) => header,
+            Err(need) => return Ok(need),
         };
         if header.tag == tag::SEQUENCE_DELIMITATION_ITEM {
             visitor.end_fragments()?;
@@ -471,102 +449,4 @@ impl Walker {
         };
         Ok(Step::Skip(header.bytes, u64::from(header.length)))
     }
-
-    /// The header that begins `bytes`; None if more bytes are needed.
-    fn header(&self, bytes: &[u8]) -> Result<Option<Header>, PartError> {
-        let Some(short) = bytes.first_chunk::<8>() else {
-            return Ok(None);
-        };
-        let mut long = [0; 12];
-        for (to, from) in long.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        let tag = self.encoding.tag(&long);
-        let [_, _, _, _, v0, v1, l0, l1] = *short;
-        let length = self.encoding.u32([v0, v1, l0, l1]);
-        if tag::group(tag) == 0xFFFE {
-            // Items and delimiters have no VR in any encoding (PS3.5 7.5).
-            return Ok(Some(Header {
-                tag,
-                vr: Vr::Un,
-                length,
-                bytes: 8,
-                is_implicit: true,
-            }));
-        }
-        if self.encoding.is_implicit {
-            let vr = dictionary::vr_of(tag, self.is_signed);
-            return Ok(Some(Header {
-                tag,
-                vr,
-                length,
-                bytes: 8,
-                is_implicit: true,
-            }));
-        }
-        let vr = match Vr::from_code([v0, v1]) {
-            Some(vr) => vr,
-            // A VR of a later standard has the long form (PS3.5 6.2 Note).
-            None if v0.is_ascii_uppercase() && v1.is_ascii_uppercase() => Vr::Un,
-            None if self.encoding.is_big_endian => {
-                return Err(PartError::BadElement {
-                    offset: self.position,
-                });
-            }
-            // Writers exist that leave the VR blank.
-            None if v0 == b' ' && v1 == b' ' => {
-                let vr = dictionary::vr_of(tag, self.is_signed);
-                let length = u32::from(self.encoding.u16([l0, l1]));
-                return Ok(Some(Header {
-                    tag,
-                    vr,
-                    length,
-                    bytes: 8,
-                    is_implicit: true,
-                }));
-            }
-            // Others fall into Implicit VR for single elements.
-            None => {
-                let vr = dictionary::vr_of(tag, self.is_signed);
-                return Ok(Some(Header {
-                    tag,
-                    vr,
-                    length,
-                    bytes: 8,
-                    is_implicit: true,
-                }));
-            }
-        };
-        if !vr.has_long_header() {
-            let length = u32::from(self.encoding.u16([l0, l1]));
-            return Ok(Some(Header {
-                tag,
-                vr,
-                length,
-                bytes: 8,
-                is_implicit: false,
-            }));
-        }
-        let [.., a, b, c, d] = long;
-        if bytes.len() < long.len() {
-            return Ok(None);
-        }
-        let length = self.encoding.u32([a, b, c, d]);
-        Ok(Some(Header {
-            tag,
-            vr,
-            length,
-            bytes: 12,
-            is_implicit: false,
-        }))
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Header {
-    tag: u32,
-    vr: Vr,
-    length: u32,
-    bytes: usize,
-    is_implicit: bool,
 }

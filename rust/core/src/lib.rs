@@ -17,6 +17,7 @@ pub mod error;
 mod feed;
 mod findings;
 pub mod frames;
+mod header;
 pub mod instance;
 pub mod json;
 pub mod media_type;
