@@ -4,6 +4,11 @@ Texts say what to do and never hold an attribute value; UIDs are fine. `dicomweb
 each class to its HTTP status, in one table.
 """
 
+import traceback
+
+PLACES_MAX = 6
+"""Calls that `without_values` names; what lies above them is the way to the route."""
+
 
 class LongshoreError(Exception):
     """The base of all errors that carry a text meant for the user."""
@@ -43,3 +48,14 @@ class Unavailable(LongshoreError):
 
 class BlobNotFound(LongshoreError):
     """No blob of that name. After a delete or a compaction: locate again."""
+
+
+def without_values(error: BaseException) -> str:
+    """Describes an unexpected error for the log: its class, and the last calls, innermost last.
+
+    Its text and its locals may hold attribute values, so neither is told.
+    """
+    origin = error.__cause__ or error
+    frames = traceback.extract_tb(origin.__traceback__)[-PLACES_MAX:]
+    places = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"{type(origin).__qualname__} at {places}"

@@ -176,7 +176,7 @@ def test_34_invalid_sop_instance_uid(client: httpx.Client) -> None:
     assert item["00081155"]["Value"] == ["1.2.not-a-uid"]
 
 
-def test_35_36_invalid_study_date(client: httpx.Client) -> None:
+def test_35_36_invalid_study_date(client: httpx.Client, service: Service) -> None:
     bad = changed(StudyDate="NotADate")
     strict = post(client, [bad], "/v1/studies")
     (item,) = failed(strict)
@@ -187,6 +187,7 @@ def test_35_36_invalid_study_date(client: httpx.Client) -> None:
     assert (lenient.status_code, reasons([item], "00081196")) == (202, [1])
     assert "does not validate VR DA" in comments(item)[0]
     assert "NotADate" not in lenient.text, "no attribute value in an answer"
+    assert "NotADate" not in service.log.read_text(), "nor in the log"
     (metadata,) = client.get(f"/v2{synthetic.path(1)}/metadata").json()
     assert "00080020" not in metadata
     assert metadata["00080060"]["Value"] == ["CT"]

@@ -6,13 +6,13 @@ nobody expected.
 
 import logging
 import re
-import traceback
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from longshore.dicomweb.errors import INTERNAL_ERROR_TEXT, text_response
 from longshore.dicomweb.versions import SUPPORTED_VERSIONS
+from longshore.errors import without_values
 
 _log = logging.getLogger(__name__)
 
@@ -23,9 +23,6 @@ _STANDARD_HEADERS = (
     (b"content-security-policy", b"frame-src 'self';"),
 )
 _VERSIONS_HEADER = (b"api-supported-versions", SUPPORTED_VERSIONS.encode("ascii"))
-
-
-PLACES_MAX = 6  # calls; what lies above is Starlette's way to the route
 
 
 class ResponseCutError(Exception):
@@ -51,9 +48,7 @@ class Edge:
         try:
             await self._app(scope, receive, answer.send)
         except Exception as error:
-            # The text and the locals of an unexpected error may hold attribute values.
-            origin = error.__cause__ or error
-            _log.error("unexpected %s at %s", type(origin).__qualname__, _places(origin))
+            _log.error("unexpected %s", without_values(error))
             if answer.is_started:
                 raise ResponseCutError("the cause is in the line above") from None
             refusal = text_response(500, INTERNAL_ERROR_TEXT)
@@ -78,9 +73,3 @@ class _Answer:
         elif message["type"] == "http.response.body" and self._is_head:
             message = {**message, "body": b""}
         await self._send(message)
-
-
-def _places(error: BaseException) -> str:
-    """Returns the last calls that led to an error, innermost last: files and lines, no values."""
-    frames = traceback.extract_tb(error.__traceback__)[-PLACES_MAX:]
-    return " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from longshore._native import plan_pack
 from longshore.blobs.store import BlobStore
 from longshore.dicom import Instance
-from longshore.errors import LongshoreError, Unavailable
+from longshore.errors import LongshoreError, Unavailable, without_values
 from longshore.extent import pack_blob
 from longshore.index.database import Database
 from longshore.index.store import NewInstance, NewPack, store_batch
@@ -159,7 +159,7 @@ class Batcher:
             are_stored = await self._write([waiting.arrived for waiting in batch])
         except Exception as error:
             if not isinstance(error, LongshoreError):
-                _log.exception("a batch of %d instances failed", len(batch))
+                _log.error("a batch of %d instances failed: %s", len(batch), without_values(error))
                 error = Unavailable("the batch could not be written; send the request again")
             for waiting in batch:
                 _settle_one(waiting.is_stored, error)

@@ -56,7 +56,7 @@ async def rebuild(database: Database, blobs: BlobStore, limits: StoreLimits) -> 
         try:
             entries = [entry async for entry in _entries(blobs, pack_id, length, limits, dead)]
         except PackFormatError:
-            _log.exception("pack %s is damaged", pack_id)
+            _log.error("pack %s is damaged", pack_id)
             damaged.append(name)
             continue
         if entries:

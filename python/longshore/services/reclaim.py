@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from longshore._native import PackEntry, plan_pack
 from longshore.blobs.store import BlobFacts, BlobStore
-from longshore.errors import LongshoreError
+from longshore.errors import LongshoreError, without_values
 from longshore.extent import pack_blob
 from longshore.index import packs as index_packs
 from longshore.index.database import Database
@@ -68,8 +68,8 @@ async def reclaim_forever(database: Database, blobs: BlobStore, rules: ReclaimRu
         except LongshoreError as error:
             next_s = rules.sweep_interval_s
             _log.warning("reclaiming space failed, next try in %s s: %s", next_s, error)
-        except Exception:
-            _log.exception("reclaiming space failed")
+        except Exception as error:
+            _log.error("reclaiming space failed: %s", without_values(error))
         else:
             if done != Reclaimed(0, 0, 0, 0):
                 _log.info("reclaimed space: %s", done)
