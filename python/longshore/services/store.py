@@ -17,9 +17,8 @@ from longshore._native import (
     Payload,
     Refusal,
     StoreReader,
-    plan_pack,
 )
-from longshore.blobs.store import BlobStore, BlobWriter
+from longshore.blobs.store import BlobStore
 from longshore.dicom import Instance
 from longshore.errors import (
     InvalidRequest,
@@ -29,16 +28,12 @@ from longshore.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from longshore.extent import pack_blob
 from longshore.index.database import Database
-from longshore.index.store import NewInstance, NewPack
-from longshore.services.batch import Arrived, Batcher, index_pack
-from longshore.services.packs import new_pack_id
+from longshore.services.batch import Arrived, Batcher
+from longshore.services.long_part import LongPart
 
 _log = logging.getLogger(__name__)
 
-PACK_HEAD_BYTES = 512
-"""Room before a streamed payload for its ZIP header: at most 252 bytes with three UIDs of 64."""
 STREAM_BYTES = 1024**2
 """What a streamed part gathers before it is written on, in bytes."""
 
@@ -180,50 +175,14 @@ class Stores:
         """Hands an instance to the batcher."""
         return await self._batcher.submit(arrived)
 
-    async def open_stream(self, target: StoreTarget) -> "_Stream":
+    async def open_stream(self, target: StoreTarget) -> LongPart:
         """Begins a pack of its own for a long part."""
-        pack_id = new_pack_id()
-        writer = await self._blobs.open_writer(pack_blob(pack_id), head_length=PACK_HEAD_BYTES)
-        return _Stream(self._database, self._blobs, pack_id, writer, target.partition_key)
+        return await LongPart.open(self._database, self._blobs, target.partition_key)
 
     @property
     def part_bytes_max_in_memory(self) -> int:
         """A longer part is streamed."""
         return self._limits.part_bytes_max_in_memory
-
-
-class _Stream:
-    """A long part on its way to a pack of its own."""
-
-    def __init__(
-        self,
-        database: Database,
-        blobs: BlobStore,
-        pack_id: str,
-        writer: BlobWriter,
-        partition_key: int,
-    ) -> None:
-        self._database = database
-        self._blobs = blobs
-        self._pack_id = pack_id
-        self._writer = writer
-        self._partition_key = partition_key
-
-    async def write(self, pieces: Sequence[bytes | memoryview]) -> None:
-        await self._writer.write(pieces)
-
-    async def finish(self, instance: Instance) -> bool:
-        """Makes the pack durable, then indexes it; False for a duplicate."""
-        plan = plan_pack([instance.pack_entry], first_payload_offset=PACK_HEAD_BYTES)
-        await self._writer.commit(head=plan.headers[0], tail=plan.tail)
-        entry = NewInstance(
-            self._partition_key, instance, plan.payload_offsets[0], plan.segment_offsets[0]
-        )
-        pack = NewPack(self._pack_id, plan.length)
-        return (await index_pack(self._database, self._blobs, pack, [entry]))[0]
-
-    async def abort(self) -> None:
-        await self._writer.abort()
 
 
 @dataclass(slots=True)
@@ -232,7 +191,7 @@ class _Part:
 
     pieces: list[bytes | memoryview] = field(default_factory=list[bytes | memoryview])
     byte_count: int = 0
-    stream: _Stream | None = None
+    stream: LongPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +300,7 @@ class _Body:
         # The bytes now belong to the pending instance and are let go when it settles.
         self._part = _Part()
 
-    async def _finish_stream(self, stream: _Stream, instance: Instance, stored: Stored) -> None:
+    async def _finish_stream(self, stream: LongPart, instance: Instance, stored: Stored) -> None:
         try:
             await stream.write(self._part.pieces)
             is_stored = await stream.finish(instance)
