@@ -18,7 +18,7 @@ pub enum BodyError {
     },
     /// A part's headers are longer than the limit.
     HeadersTooLong {
-        /// Where the reader stood.
+        /// Where they begin.
         offset: u64,
         /// The limit, in bytes.
         bytes_max: usize,
@@ -54,7 +54,7 @@ impl fmt::Display for BodyError {
             Self::HeadersTooLong { offset, bytes_max } => {
                 write!(
                     f,
-                    "the part headers before byte {offset} are longer than {bytes_max} bytes"
+                    "the part headers that begin at byte {offset} are longer than {bytes_max} bytes"
                 )
             }
             Self::TooManyParts { count_max } => write!(f, "more than {count_max} parts"),

@@ -4,37 +4,29 @@
 //! delimiter are copied. Tolerates what real clients write: text before the first delimiter, bare LF,
 //! padding behind a boundary, no headers, no final CRLF, anything behind the closing delimiter.
 
+mod delimiter;
+mod headers;
+
 use std::ops::Range;
 
-use memchr::memmem::Finder;
-
+use self::delimiter::{Delimiter, Verdict};
 use crate::error::BodyError;
 
-/// Longest boundary (RFC 2046 5.1.1), in bytes.
-pub const BOUNDARY_BYTES_MAX: usize = 70;
-/// Longest padding between a boundary and its line end, in bytes.
-pub const PADDING_BYTES_MAX: usize = 64;
+pub use self::delimiter::{BOUNDARY_BYTES_MAX, PADDING_BYTES_MAX};
+pub use self::headers::PartHeaders;
+
 /// What is looked at of a part's headers at a time, in bytes.
 const HEADER_STEP_BYTES: usize = 512;
 
 /// Bounds of the framing.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Longest headers of one part, in bytes.
+    /// Longest headers of one part, their empty line included, in bytes.
     pub part_header_bytes_max: usize,
     /// Most parts.
     pub part_count_max: u64,
     /// Longest text before the first delimiter, in bytes.
     pub prologue_bytes_max: u64,
-}
-
-/// The headers of one part that mean something here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PartHeaders {
-    /// As sent.
-    pub content_type: Option<String>,
-    /// As sent.
-    pub content_location: Option<String>,
 }
 
 /// What came of feeding a chunk, in order.
@@ -55,30 +47,19 @@ enum State {
     /// Before the first delimiter.
     Prologue,
     Headers,
+    /// Behind the empty line of a first part without headers. It is none if the closing delimiter
+    /// follows: that is how .NET's `MultipartContent` writes a body without parts.
+    Bare,
     Payload,
     /// Behind the closing delimiter.
     Epilogue,
-}
-
-/// What bytes that may begin a delimiter turn out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// Payload.
-    Payload,
-    /// More bytes are needed.
-    Undecided,
-    /// A delimiter of so many bytes, and another part behind it.
-    Next(usize),
-    /// The closing delimiter, of so many bytes.
-    Close(usize),
 }
 
 /// The push parser.
 #[derive(Debug)]
 pub struct Multipart {
     limits: Limits,
-    /// `LF -- boundary`; a CR before it belongs to it.
-    delimiter: Finder<'static>,
+    delimiter: Delimiter,
     state: State,
     /// Bytes that may begin a delimiter.
     held: Vec<u8>,
@@ -93,14 +74,9 @@ pub struct Multipart {
 impl Multipart {
     /// A reader for this boundary parameter, without quotes. Errors: `BadBoundary`.
     pub fn new(boundary: &[u8], limits: Limits) -> Result<Self, BodyError> {
-        let is_printable = boundary.iter().all(|byte| (0x20..0x7F).contains(byte));
-        if boundary.is_empty() || boundary.len() > BOUNDARY_BYTES_MAX || !is_printable {
-            return Err(BodyError::BadBoundary);
-        }
-        let delimiter = Finder::new(&[b"\n--", boundary].concat()).into_owned();
         Ok(Self {
             limits,
-            delimiter,
+            delimiter: Delimiter::new(boundary)?,
             state: State::Prologue,
             held: vec![b'\n'],
             is_first_virtual: true,
@@ -110,7 +86,10 @@ impl Multipart {
         })
     }
 
-    /// Accepts the next chunk; appends what it completes. After an error the reader is of no use.
+    /// Accepts the next chunk; appends what it completes.
+    ///
+    /// Errors: `NoDelimiter`, `HeadersTooLong`, `TooManyParts`, wherever the chunks' borders are;
+    /// afterwards the reader is of no use.
     pub fn feed(&mut self, chunk: &[u8], events: &mut Vec<Event>) -> Result<(), BodyError> {
         let mut position = 0;
         while position < chunk.len() {
@@ -118,29 +97,19 @@ impl Multipart {
             let used = match self.state {
                 State::Epilogue => rest.len(),
                 State::Headers => self.headers(rest, events)?,
-                State::Prologue | State::Payload if self.held.is_empty() => {
+                State::Prologue | State::Bare | State::Payload if self.held.is_empty() => {
                     self.payload(rest, position, events)?
                 }
-                State::Prologue | State::Payload => self.undecided(rest, events)?,
+                State::Prologue | State::Bare | State::Payload => self.undecided(rest, events)?,
             };
             position = position.saturating_add(used);
             self.offset = self.offset.saturating_add(used as u64);
-            let held = self
-                .held
-                .len()
-                .saturating_sub(usize::from(self.is_first_virtual));
-            self.check_prologue(self.offset.saturating_sub(held as u64))?;
         }
-        Ok(())
-    }
-
-    /// Errors where so many bytes before the first delimiter are too many.
-    fn check_prologue(&self, length: u64) -> Result<(), BodyError> {
-        let bytes_max = self.limits.prologue_bytes_max;
-        if self.state == State::Prologue && length > bytes_max {
-            return Err(BodyError::NoDelimiter { bytes_max });
-        }
-        Ok(())
+        let held = self
+            .held
+            .len()
+            .saturating_sub(usize::from(self.is_first_virtual));
+        self.check_prologue(self.offset.saturating_sub(held as u64))
     }
 
     /// Ends the body. Errors: `Empty` and `Unclosed`, where the closing delimiter never came.
@@ -154,136 +123,86 @@ impl Multipart {
         }
     }
 
-    /// Payload that begins `rest`, up to a delimiter or to what may become one.
+    /// True once the closing delimiter has come: whatever is fed from now on means nothing.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Epilogue
+    }
+
+    /// Errors where so many bytes before the first delimiter are too many.
+    fn check_prologue(&self, length: u64) -> Result<(), BodyError> {
+        let bytes_max = self.limits.prologue_bytes_max;
+        if self.state == State::Prologue && length > bytes_max {
+            return Err(BodyError::NoDelimiter { bytes_max });
+        }
+        Ok(())
+    }
+
+    /// Payload that begins `rest`, up to a delimiter or to what may become one. Returns the bytes
+    /// used.
     fn payload(
         &mut self,
         rest: &[u8],
         position: usize,
         events: &mut Vec<Event>,
     ) -> Result<usize, BodyError> {
-        let mut from = 0;
-        while let Some(found) = self.delimiter.find(rest.get(from..).unwrap_or_default()) {
-            let line_feed = from.saturating_add(found);
-            let begin = match line_feed.checked_sub(1).and_then(|before| rest.get(before)) {
-                Some(b'\r') => line_feed.saturating_sub(1),
-                _ => line_feed,
-            };
-            match self.judge(rest.get(begin..).unwrap_or_default()) {
-                Verdict::Payload => from = line_feed.saturating_add(1),
-                Verdict::Undecided => {
-                    return Ok(self.hold(rest, begin, position, events));
-                }
-                verdict => {
-                    self.check_prologue(self.offset.saturating_add(begin as u64))?;
-                    self.data(0..begin, position, events);
-                    return Ok(begin.saturating_add(self.delimited(verdict, events)?));
-                }
-            }
+        let (begin, verdict) = self.delimiter.scan(rest);
+        self.check_prologue(self.offset.saturating_add(begin as u64))?;
+        if self.state == State::Payload && begin > 0 {
+            events.push(Event::Data(position..position.saturating_add(begin)));
         }
-        let begin = self.partial(rest);
-        Ok(self.hold(rest, begin, position, events))
+        if verdict == Verdict::Undecided {
+            let behind = rest.get(begin..).unwrap_or_default();
+            self.held.extend_from_slice(behind);
+            return Ok(rest.len());
+        }
+        let length = self.delimited(verdict, events)?;
+        Ok(begin.saturating_add(length))
     }
 
-    /// Tells the payload before `begin` and keeps back what is behind it.
-    fn hold(
-        &mut self,
-        rest: &[u8],
-        begin: usize,
-        position: usize,
-        events: &mut Vec<Event>,
-    ) -> usize {
-        self.data(0..begin, position, events);
-        self.held
-            .extend_from_slice(rest.get(begin..).unwrap_or_default());
-        rest.len()
-    }
-
-    /// Where the end of `rest` may begin a delimiter; its length if nowhere.
-    fn partial(&self, rest: &[u8]) -> usize {
-        let delimiter = self.delimiter.needle();
-        let window = rest.len().saturating_sub(delimiter.len());
-        let tail = rest.get(window..).unwrap_or_default();
-        // A boundary holds no line ends, so only the last one can begin it.
-        let Some(line_feed) = memchr::memrchr(b'\n', tail) else {
-            let is_return = rest.last() == Some(&b'\r');
-            return rest.len().saturating_sub(usize::from(is_return));
-        };
-        if !delimiter.starts_with(tail.get(line_feed..).unwrap_or_default()) {
-            let is_return = rest.last() == Some(&b'\r');
-            return rest.len().saturating_sub(usize::from(is_return));
-        }
-        let line_feed = window.saturating_add(line_feed);
-        match line_feed.checked_sub(1).and_then(|before| rest.get(before)) {
-            Some(b'\r') => line_feed.saturating_sub(1),
-            _ => line_feed,
-        }
-    }
-
-    /// Goes on with bytes that were kept back.
+    /// Goes on with bytes that were kept back. Returns the bytes of `rest` used.
     fn undecided(&mut self, rest: &[u8], events: &mut Vec<Event>) -> Result<usize, BodyError> {
-        let longest = self
-            .delimiter
-            .needle()
-            .len()
-            .saturating_add(PADDING_BYTES_MAX + 4);
         let kept = self.held.len();
-        let more = rest.len().min(longest.saturating_sub(kept).max(1));
-        self.held
-            .extend_from_slice(rest.get(..more).unwrap_or_default());
-        match self.judge(&self.held) {
-            Verdict::Undecided => Ok(more),
+        let wanted = self.delimiter.undecided_bytes_max().saturating_sub(kept);
+        let more = rest.get(..wanted.max(1)).unwrap_or(rest);
+        self.held.extend_from_slice(more);
+        match self.delimiter.judge(&self.held) {
+            Verdict::Undecided => Ok(more.len()),
             Verdict::Payload => {
                 self.held.truncate(kept);
-                let mut held = std::mem::take(&mut self.held);
-                if std::mem::take(&mut self.is_first_virtual) {
-                    held.remove(0);
-                }
-                if self.state == State::Payload && !held.is_empty() {
-                    events.push(Event::Held(held));
-                }
+                self.release(events);
                 Ok(0)
             }
             verdict => {
                 self.held.clear();
                 self.is_first_virtual = false;
-                Ok(self.delimited(verdict, events)?.saturating_sub(kept))
+                let length = self.delimited(verdict, events)?;
+                Ok(length.saturating_sub(kept))
             }
         }
     }
 
-    /// Judges bytes that begin with a line end.
-    fn judge(&self, bytes: &[u8]) -> Verdict {
-        let returns = usize::from(bytes.first() == Some(&b'\r'));
-        let Some(line) = bytes.get(returns..) else {
-            return Verdict::Undecided;
-        };
-        let delimiter = self.delimiter.needle();
-        let Some(behind) = line.strip_prefix(delimiter) else {
-            return if delimiter.starts_with(line) {
-                Verdict::Undecided
-            } else {
-                Verdict::Payload
-            };
-        };
-        let length = returns.saturating_add(delimiter.len());
-        if behind.starts_with(b"--") {
-            return Verdict::Close(length.saturating_add(2));
+    /// What was kept back is payload.
+    fn release(&mut self, events: &mut Vec<Event>) {
+        let mut held = std::mem::take(&mut self.held);
+        if std::mem::take(&mut self.is_first_virtual) {
+            held.remove(0);
         }
-        let is_padding = |byte: &u8| matches!(byte, b' ' | b'\t');
-        let padding = behind.iter().take_while(|byte| is_padding(byte)).count();
-        let length = length.saturating_add(padding);
-        match behind.get(padding..).unwrap_or_default() {
-            _ if padding > PADDING_BYTES_MAX => Verdict::Payload,
-            [b'\n', ..] => Verdict::Next(length.saturating_add(1)),
-            [b'\r', b'\n', ..] => Verdict::Next(length.saturating_add(2)),
-            [] | [b'\r'] => Verdict::Undecided,
-            [b'-'] if padding == 0 => Verdict::Undecided,
-            _ => Verdict::Payload,
+        if self.state == State::Bare {
+            events.push(Event::PartBegin(PartHeaders::default()));
+            self.state = State::Payload;
+        }
+        if self.state == State::Payload && !held.is_empty() {
+            events.push(Event::Held(held));
         }
     }
 
     /// A delimiter: ends the part before it. Returns the delimiter's length.
     fn delimited(&mut self, verdict: Verdict, events: &mut Vec<Event>) -> Result<usize, BodyError> {
+        if self.state == State::Bare && matches!(verdict, Verdict::Next(_)) {
+            events.push(Event::PartBegin(PartHeaders::default()));
+            self.state = State::Payload;
+        }
         if self.state == State::Payload {
             events.push(Event::PartEnd);
         }
@@ -306,87 +225,33 @@ impl Multipart {
         }
     }
 
-    fn data(&self, range: Range<usize>, position: usize, events: &mut Vec<Event>) {
-        if self.state == State::Payload && !range.is_empty() {
-            let start = range.start.saturating_add(position);
-            events.push(Event::Data(start..range.end.saturating_add(position)));
-        }
-    }
-
-    /// Collects a part's headers up to the empty line.
+    /// Collects a part's headers up to the empty line. Returns the bytes of `rest` used.
     fn headers(&mut self, rest: &[u8], events: &mut Vec<Event>) -> Result<usize, BodyError> {
         let kept = self.headers.len();
         let step = rest.get(..HEADER_STEP_BYTES).unwrap_or(rest);
         self.headers.extend_from_slice(step);
-        let end = headers_end(&self.headers, kept);
-        let bytes_max = self.limits.part_header_bytes_max;
-        if end.unwrap_or(self.headers.len()) > bytes_max {
+        let end = headers::end(&self.headers, kept);
+        let length = end.unwrap_or(self.headers.len());
+        if length > self.limits.part_header_bytes_max {
             return Err(BodyError::HeadersTooLong {
-                offset: self.offset,
-                bytes_max,
+                offset: self.offset.saturating_sub(kept as u64),
+                bytes_max: self.limits.part_header_bytes_max,
             });
         }
-        let Some(end) = end else {
+        if end.is_none() {
             return Ok(step.len());
-        };
-        self.headers.truncate(end);
-        events.push(Event::PartBegin(parse_headers(&self.headers)));
+        }
+        self.headers.truncate(length);
+        let is_bare = self.headers == b"\n" || self.headers == b"\r\n";
+        if is_bare && self.part_count == 1 {
+            self.state = State::Bare;
+        } else {
+            events.push(Event::PartBegin(headers::parse(&self.headers)));
+            self.state = State::Payload;
+        }
         self.headers.clear();
-        self.state = State::Payload;
         self.held.push(b'\n');
         self.is_first_virtual = true;
-        Ok(end.saturating_sub(kept))
-    }
-}
-
-/// Where the headers end, the empty line included; looks behind the first `known` bytes only.
-fn headers_end(headers: &[u8], known: usize) -> Option<usize> {
-    if headers.starts_with(b"\n") {
-        return Some(1);
-    }
-    if headers.starts_with(b"\r\n") {
-        return Some(2);
-    }
-    let from = known.saturating_sub(3);
-    let tail = headers.get(from..).unwrap_or_default();
-    memchr::memchr_iter(b'\n', tail).find_map(|at| {
-        let behind = tail.get(at.saturating_add(1)..).unwrap_or_default();
-        let empty_line = match behind {
-            [b'\n', ..] => 1,
-            [b'\r', b'\n', ..] => 2,
-            _ => return None,
-        };
-        Some(
-            from.saturating_add(at)
-                .saturating_add(1)
-                .saturating_add(empty_line),
-        )
-    })
-}
-
-/// Reads `name: value` lines; a line that begins with a blank goes on (RFC 5322 2.2.3).
-fn parse_headers(headers: &[u8]) -> PartHeaders {
-    let text = String::from_utf8_lossy(headers);
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.split('\n').map(str::trim_end) {
-        match lines.last_mut() {
-            Some(last) if line.starts_with([' ', '\t']) => {
-                last.push(' ');
-                last.push_str(line.trim_start());
-            }
-            _ => lines.push(line.to_owned()),
-        }
-    }
-    let value_of = |wanted: &str| {
-        lines.iter().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.trim()
-                .eq_ignore_ascii_case(wanted)
-                .then(|| value.trim().to_owned())
-        })
-    };
-    PartHeaders {
-        content_type: value_of("content-type"),
-        content_location: value_of("content-location"),
+        Ok(length.saturating_sub(kept))
     }
 }

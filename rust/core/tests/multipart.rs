@@ -1,7 +1,7 @@
 //! Every cut of every body gives the same parts.
 
 use longshore_core::error::BodyError;
-use longshore_core::multipart::{Event, Limits, Multipart};
+use longshore_core::multipart::{Event, Limits, Multipart, PADDING_BYTES_MAX, PartHeaders};
 use proptest::prelude::*;
 
 /// A part as it was put together again: content type and payload.
@@ -102,6 +102,22 @@ fn bodies() -> Vec<(&'static str, &'static [u8], Vec<Part>)> {
             vec![(None, Vec::new()), (None, Vec::new())],
         ),
         ("no parts", b"--b--", Vec::new()),
+        ("no parts, as .NET writes them", b"--b\r\n\r\n--b--\r\n", Vec::new()),
+        (
+            "two parts without anything in them",
+            b"--b\r\n\r\n--b\r\n\r\n--b--\r\n",
+            vec![(None, Vec::new()), (None, Vec::new())],
+        ),
+        (
+            "a closing delimiter with something else behind it",
+            b"--b\r\n\r\none\r\n--b--x\r\n--b\r\n",
+            vec![(None, b"one".to_vec())],
+        ),
+        (
+            "line ends of both kinds, a CR of the payload before each",
+            b"--b\nContent-Type: application/dicom\r\n\none\r\r\n--b\r\n\ntwo\r\r\n--b--",
+            vec![dicom(b"one\r"), (None, b"two\r".to_vec())],
+        ),
         ("no parts behind a prologue", b"\r\n\r\n--b--\r\n", Vec::new()),
     ]
 }
@@ -140,34 +156,158 @@ fn a_body_without_its_closing_delimiter_is_an_error() {
     assert_eq!(split(&[b"--b\r\n"]), Err(BodyError::Unclosed { offset: 5 }));
 }
 
-#[test]
-fn limits_hold() {
-    let tight = || Limits {
+/// The outcome of a body, which must be the same whole, in halves, and byte by byte.
+fn outcome(body: &[u8], limits: impl Fn() -> Limits) -> Result<Vec<Part>, BodyError> {
+    let whole = split_by("b", &[body], limits());
+    for cut in 0..=body.len() {
+        let (left, right) = body.split_at(cut);
+        let found = split_by("b", &[left, right], limits());
+        assert_eq!(found, whole, "cut at byte {cut}");
+    }
+    let bytes: Vec<&[u8]> = body.chunks(1).collect();
+    assert_eq!(split_by("b", &bytes, limits()), whole, "byte by byte");
+    whole
+}
+
+fn tight() -> Limits {
+    Limits {
         part_header_bytes_max: 20,
         part_count_max: 2,
         prologue_bytes_max: 8,
-    };
-    let long = [b"--b\r\nA: ".as_slice(), &[b'x'; 600], b"\r\n\r\n\r\n--b--"].concat();
-    for step in [1, 7, 4096] {
-        let chunks: Vec<&[u8]> = long.chunks(step).collect();
-        let found = split_by("b", &chunks, tight());
-        assert!(
-            matches!(found, Err(BodyError::HeadersTooLong { bytes_max: 20, .. })),
-            "{found:?}"
-        );
-        let chunks: Vec<&[u8]> = b"123456789\r\n--b--".chunks(step).collect();
-        let found = split_by("b", &chunks, tight());
-        assert_eq!(found, Err(BodyError::NoDelimiter { bytes_max: 8 }));
-        // A delimiter that begins within the limit may end behind it.
-        let chunks: Vec<&[u8]> = b"12345678\r\n--b--".chunks(step).collect();
-        assert_eq!(
-            split_by("b", &chunks, tight()),
-            Ok(Vec::new()),
-            "in steps of {step}"
-        );
     }
-    let found = split_by("b", &[b"--b\n\n\n--b\n\n\n--b\n\n\n--b--"], tight());
+}
+
+#[test]
+fn headers_are_limited_at_every_cut() {
+    for (length, is_ok) in [(20, true), (21, false), (600, false), (1200, false)] {
+        let value = "x".repeat(length - b"A: \r\n\r\n".len());
+        let body = format!("..\r\n--b\r\nA: {value}\r\n\r\none\r\n--b--");
+        let expected = if is_ok {
+            Ok(vec![(None, b"one".to_vec())])
+        } else {
+            let (offset, bytes_max) = (9, 20);
+            Err(BodyError::HeadersTooLong { offset, bytes_max })
+        };
+        assert_eq!(outcome(body.as_bytes(), tight), expected, "{length} bytes");
+    }
+    let endless = [b"--b\r\n".as_slice(), &[b'x'; 100]].concat();
+    let found = outcome(&endless, tight);
+    assert!(
+        matches!(found, Err(BodyError::HeadersTooLong { .. })),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn the_prologue_is_limited_at_every_cut() {
+    let too_long = Err(BodyError::NoDelimiter { bytes_max: 8 });
+    for line_end in ["\r\n", "\n"] {
+        let exact = format!("12345678{line_end}--b--");
+        assert_eq!(outcome(exact.as_bytes(), tight), Ok(Vec::new()));
+        let long = format!("123456789{line_end}--b--");
+        assert_eq!(outcome(long.as_bytes(), tight), too_long);
+    }
+    // A body that was declared multipart and is none.
+    assert_eq!(outcome(&[0; 200], tight), too_long);
+}
+
+#[test]
+fn parts_are_limited_at_every_cut() {
+    let two = b"--b\n\n\n--b\n\n\n--b--";
+    assert_eq!(outcome(two, tight).map(|parts| parts.len()), Ok(2));
+    let three = b"--b\n\n\n--b\n\n\n--b\n\n\n--b--";
+    let found = outcome(three, tight);
     assert_eq!(found, Err(BodyError::TooManyParts { count_max: 2 }));
+}
+
+#[test]
+fn padding_is_limited() {
+    for (padding, parts) in [(PADDING_BYTES_MAX, 2), (PADDING_BYTES_MAX + 1, 1)] {
+        let body = format!("--b\n\none\n--b{}\n\ntwo\n--b--", " ".repeat(padding));
+        let found = outcome(body.as_bytes(), limits);
+        assert_eq!(found.map(|parts| parts.len()), Ok(parts), "{padding} bytes");
+    }
+}
+
+#[test]
+fn headers_that_mean_something() {
+    let headers = |text: &str| {
+        let body = format!("--b\r\n{text}\r\n\r\n--b--");
+        let mut events = Vec::new();
+        let mut reader = Multipart::new(b"b", limits()).unwrap();
+        assert!(!reader.is_closed());
+        reader.feed(body.as_bytes(), &mut events).unwrap();
+        assert!(reader.is_closed());
+        match events.swap_remove(0) {
+            Event::PartBegin(headers) => headers,
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = headers(
+        "CONTENT-LENGTH: 530\r\nnot a header\r\n: \r\ncontent-location:\r\n\t/studies/1\r\n\
+         Content-Type:a/b;c=\"d:e\"\r\nContent-Type: x/y",
+    );
+    let expected = PartHeaders {
+        content_type: Some("a/b;c=\"d:e\"".to_owned()),
+        content_location: Some("/studies/1".to_owned()),
+        content_length: Some(530),
+    };
+    assert_eq!(found, expected);
+    for length in ["", "+5", "-5", "5 5", "0x5", "99999999999999999999"] {
+        let found = headers(&format!("Content-Length: {length}"));
+        assert_eq!(found.content_length, None, "{length}");
+    }
+    assert_eq!(headers("\u{e9}: \u{e9}"), PartHeaders::default());
+}
+
+/// Bodies as the clients' own code builds them.
+#[test]
+fn the_first_and_last_lines_of_clients() {
+    for (client, boundary, first, last) in [
+        (
+            "dicomweb-client JS",
+            "8c5a-1f",
+            "\r\n--8c5a-1f\r\n",
+            "\r\n--8c5a-1f--",
+        ),
+        (
+            "dicomweb-client Python",
+            "0f3cf5c0-70e0",
+            "\r\n--0f3cf5c0-70e0\r\n",
+            "\r\n--0f3cf5c0-70e0--",
+        ),
+        (
+            "dcm4che",
+            "myboundary",
+            "\r\n--myboundary\r\n",
+            "\r\n--myboundary--\r\n",
+        ),
+        (
+            "Orthanc",
+            "uuid-uuid",
+            "--uuid-uuid\r\n",
+            "\r\n--uuid-uuid--",
+        ),
+        (
+            "Weasis",
+            "weasisDicomBoundary",
+            "--weasisDicomBoundary\r\n",
+            "\r\n--weasisDicomBoundary--",
+        ),
+        (".NET", "6c3d", "--6c3d\r\n", "\r\n--6c3d--\r\n"),
+    ] {
+        let head = "Content-Type: application/dicom\r\nContent-Length: 3\r\n\r\n";
+        let body = format!("{first}{head}one\r\n{}{head}two{last}", first.trim_start());
+        for cut in 0..=body.len() {
+            let (left, right) = body.as_bytes().split_at(cut);
+            let found = split_by(boundary, &[left, right], limits());
+            assert_eq!(
+                found,
+                Ok(vec![dicom(b"one"), dicom(b"two")]),
+                "{client}, cut at {cut}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -229,11 +369,32 @@ proptest! {
         prop_assert_eq!(split_by("boundary", &chunks, limits()).unwrap(), expected);
     }
 
+    /// Whatever is fed, the outcome is a value, and the same in any chunks and within tight limits.
+    #[test]
+    fn the_chunks_borders_mean_nothing(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "\r", "\n", "\r\n", "--b", "--b--", "--", "-", "b", " ", "A: b", "Content-Type: a/b", "x",
+            ]),
+            0..30,
+        ),
+        cuts in prop::collection::vec(0_usize..100, 0..8),
+    ) {
+        let body = pieces.concat();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
+        cuts.extend([0, body.len()]);
+        cuts.sort_unstable();
+        let body = body.as_bytes();
+        let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &body[cut[0]..cut[1]]).collect();
+        for limits in [limits, tight] {
+            prop_assert_eq!(split_by("b", &chunks, limits()), split_by("b", &[body], limits()));
+        }
+    }
+
     #[test]
     fn no_bytes_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..8)) {
         let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
-        // Whatever the bytes, the outcome is a value.
         let whole = chunks.concat();
-        prop_assert_eq!(split(&chunks).is_ok(), split(&[&whole]).is_ok());
+        prop_assert_eq!(split(&chunks), split(&[&whole]));
     }
 }
