@@ -147,3 +147,29 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "it took too long"
         time.sleep(0.1)
+
+
+@pytest.mark.timeout(120)
+def test_a_damaged_pack_is_named_and_the_others_are_indexed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running(data) as service, httpx.Client(base_url=service.url, timeout=60) as client:
+        for number in (1, 2, 3):
+            headers = {"Content-Type": "application/dicom"}
+            client.post("/v2/studies", content=synthetic.ct(number), headers=headers)
+    packs = sorted((data / "blobs" / "packs").rglob("*.zip"), key=lambda pack: pack.name)
+    whole = bytearray(packs[1].read_bytes())
+    whole[400] ^= 1
+    packs[1].write_bytes(whole)
+    packs[2].write_bytes(packs[2].read_bytes()[:-100])
+    shutil.rmtree(data / "postgres")
+    done = subprocess.run(
+        [sys.executable, "-m", "longshore", "rebuild-index", "--data", str(data)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("1 instances of 1 packs indexed"), done.stdout
+    for pack in packs[1:]:
+        assert f"{pack.name} is damaged; restore it" in done.stderr, done.stderr

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from longshore._native import PackedInstance, PackFormatError, StoreReader
 from longshore.blobs.store import BlobStore
 from longshore.dicom import DEFAULT_PARTITION_KEY, Instance, Refusal
-from longshore.errors import LongshoreError
 from longshore.extent import Extent, pack_blob
 from longshore.index.database import Database
 from longshore.index.packs import known_packs
@@ -112,5 +111,5 @@ async def _reread(
     events = reader.finish()
     if not events or not isinstance(events[-1], Instance | Refusal):
         msg = f"{packed.sop_instance_uid} in pack {pack_id} cannot be read"
-        raise LongshoreError(msg)
+        raise PackFormatError(msg)
     return events[-1]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from longshore._native import PackEntry, plan_pack
+from longshore._native import PackEntry, PackFormatError, plan_pack
 from longshore.blobs.store import BlobFacts, BlobStore
 from longshore.errors import LongshoreError, without_values
 from longshore.extent import pack_blob
@@ -89,14 +89,17 @@ async def _round(database: Database, blobs: BlobStore, rules: ReclaimRules) -> R
     before = datetime.now(UTC) - timedelta(seconds=rules.deleted_retention_s)
     removed = rewritten = 0
     for pack in await index_packs.dead_packs(database, dead_before=before):
-        if pack.live_count == 0:
-            await _remove(database, blobs, pack.pack_id)
-            removed += 1
-        else:
-            await _rewrite(
-                database, blobs, pack, dead_at=before + timedelta(seconds=rules.sweep_grace_s)
-            )
-            rewritten += 1
+        try:
+            if pack.live_count == 0:
+                await _remove(database, blobs, pack.pack_id)
+                removed += 1
+            else:
+                dead_at = before + timedelta(seconds=rules.sweep_grace_s)
+                await _rewrite(database, blobs, pack, dead_at=dead_at)
+                rewritten += 1
+        except (LongshoreError, PackFormatError) as error:
+            # A damaged pack must not keep the others from being looked at.
+            _log.error("pack %s cannot be reclaimed: %s", pack.pack_id, without_values(error))
     return Reclaimed(unfinished, swept, removed, rewritten)
 
 
