@@ -3,7 +3,7 @@
 import signal
 from types import FrameType
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from longshore.embedded.signals import STOP_SIGNALS
 
 
 def interrupt_on_signals() -> None:

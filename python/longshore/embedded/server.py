@@ -21,6 +21,7 @@ from longshore.embedded.account import Account, account_for, environment
 from longshore.embedded.errors import EmbeddedError
 from longshore.embedded.options import PORT, options
 from longshore.embedded.programs import POSTGRES_VERSION, programs_for
+from longshore.embedded.signals import HeldSignals
 
 START_S_MAX = 600.0  # recovery reads up to max_wal_size again; a slow disk needs minutes
 STOP_S_MAX = 120.0  # the last checkpoint writes shared_buffers at most
@@ -80,8 +81,10 @@ class EmbeddedPostgres:
 @contextlib.contextmanager
 def running(folder: Path, *, connection_count_max: int) -> Generator[EmbeddedPostgres]:
     """Yields the server of a folder; stops it behind the block. Arguments and errors as `start`."""
-    server = start(folder, connection_count_max=connection_count_max)
+    held = HeldSignals()
+    server = _start(folder, connection_count_max, held)
     try:
+        held.release()
         yield server
     finally:
         server.stop()
@@ -97,6 +100,14 @@ def start(folder: Path, *, connection_count_max: int) -> EmbeddedPostgres:
     Raises:
         EmbeddedError: It cannot be made or started; the text says what to do.
     """
+    held = HeldSignals()
+    server = _start(folder, connection_count_max, held)
+    held.release()
+    return server
+
+
+def _start(folder: Path, connection_count_max: int, held: HeldSignals) -> EmbeddedPostgres:
+    """Starts the server; returns with stop signals held, so that the caller can see to its end."""
     _remove_unfinished(folder)
     account = account_for(folder)
     programs = programs_for(account)
@@ -105,17 +116,23 @@ def start(folder: Path, *, connection_count_max: int) -> EmbeddedPostgres:
     _check_version(folder)
     pid = processes.settle(folder, wait_s_max=STOP_S_MAX)
     process = None
-    if pid is None:
-        process = _launch(folder, account, programs, connection_count_max)
-        pid = process.pid
     shortcut = _shortcut(folder)
-    server = EmbeddedPostgres(
-        folder, pid, dsn_of(shortcut or folder), process is None, process, shortcut
-    )
+    held.hold()
     try:
-        _wait_until_ready(server)
+        if pid is None:
+            process = _launch(folder, account, programs, connection_count_max)
+            pid = process.pid
+        dsn = dsn_of(shortcut or folder)
+        server = EmbeddedPostgres(folder, pid, dsn, process is None, process, shortcut)
+        try:
+            held.release()
+            _wait_until_ready(server)
+            held.hold()
+        except BaseException:
+            server.stop()
+            raise
     except BaseException:
-        server.stop()
+        held.release()
         raise
     return server
 
