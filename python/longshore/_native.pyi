@@ -7,6 +7,8 @@ part is a `Refusal`, a bad body an exception.
 from collections.abc import Sequence
 from typing import final
 
+from typing_extensions import Buffer
+
 __all__ = [
     "FRAME_TABLE_ENTRY_BYTES",
     "GZIP_SEPARATOR",
@@ -23,6 +25,7 @@ __all__ = [
     "Refusal",
     "StoreReader",
     "attributes",
+    "copy_into",
     "dataset_offset",
     "gzip_frame",
     "pack_directory_length",
@@ -204,6 +207,21 @@ class Instance:
     @property
     def pack_entry(self) -> PackEntry: ...
     @property
+    def length(self) -> int:
+        """Bytes of the Part 10 file."""
+    @property
+    def segment_length(self) -> int:
+        """Bytes of the deflated metadata."""
+    @property
+    def segment_plain_length(self) -> int: ...
+    @property
+    def segment_crc32(self) -> int: ...
+    def take_pieces(self) -> list[bytes | memoryview]:
+        """Hands out the file, as n buffers one behind the other, and lets go of it.
+
+        Empty the second time, and for what was streamed: that came as `Payload`.
+        """
+    @property
     def study_values(self) -> tuple[str | None, ...]:
         """First value of each matched attribute of level STUDY, in table order; None if absent."""
     @property
@@ -215,8 +233,6 @@ class Instance:
         """DICOM JSON object of all the table's STUDY attributes that have a value."""
     @property
     def series_json(self) -> bytes: ...
-    @property
-    def instance_json(self) -> bytes: ...
     @property
     def has_bulkdata_uri(self) -> bool:
         """True if the metadata holds a BulkDataURI, which must be made absolute when served."""
@@ -271,14 +287,11 @@ class Refusal:
 
 @final
 class Payload:
-    """Bytes of the current part: `held`, then `chunk[start:stop]` of the chunk just fed."""
+    """Bytes of the current part, which is too long to be kept whole."""
 
     @property
-    def held(self) -> bytes: ...
-    @property
-    def start(self) -> int: ...
-    @property
-    def stop(self) -> int: ...
+    def pieces(self) -> list[bytes | memoryview]:
+        """N buffers, one behind the other."""
 
 @final
 class StoreReader:
@@ -311,8 +324,16 @@ class StoreReader:
         Raises:
             MultipartError: The boundary is not 1 to 70 printable ASCII characters.
         """
-    def feed(self, chunk: bytes) -> list[Payload | Instance | Refusal]:
+    def feed(
+        self, chunk: bytes, *, part_bytes_max_in_memory: int
+    ) -> list[Payload | Instance | Refusal]:
         """Accepts the next chunk; an Instance or Refusal ends the part whose payload came before.
+
+        The chunk is not copied: the reader keeps it as long as a piece of it is wanted.
+
+        Args:
+            part_bytes_max_in_memory: Where the current part keeps more memory than this, what came
+                of it is handed out as Payload, and what comes until it ends likewise.
 
         Raises:
             MultipartError, LimitError, ForeignPartError: The body ends here.
@@ -323,3 +344,16 @@ class StoreReader:
         Raises:
             MultipartError: The closing delimiter never came.
         """
+    @property
+    def part_bytes(self) -> int:
+        """Memory that the current part keeps, in bytes, with what its pieces cost themselves."""
+
+def copy_into(target: Buffer, offset: int, pieces: Sequence[Buffer]) -> int:
+    """Copies n buffers into one, from `offset` on, without the GIL; returns where they end.
+
+    Nobody else may read or write `target` meanwhile.
+
+    Raises:
+        ValueError: They do not fit.
+        BufferError: The target is read-only, or a buffer is not contiguous bytes.
+    """

@@ -87,6 +87,7 @@ def store_limits(settings: Settings) -> StoreLimits:
         inflated_bytes_max=settings.inflated_bytes_max,
         in_flight_bytes_max=settings.in_flight_bytes_max,
         upload_idle_s_max=settings.upload_idle_s_max,
+        upload_bytes_per_s_min=settings.upload_bytes_per_s_min,
     )
 
 

@@ -192,10 +192,13 @@ class Settings:
     )
     in_flight_bytes_max: Annotated[
         int, Size("bytes of Stores in the memory of one worker; above it: 503", MIB, 1024 * GIB)
-    ] = 256 * MIB
+    ] = 128 * MIB
     upload_idle_s_max: Annotated[
-        float, Seconds("a Store that sends nothing for so long is ended", 0.1)
+        float, Seconds("a Store that sends too little for so long is ended", 0.1)
     ] = 60.0
+    upload_bytes_per_s_min: Annotated[
+        int, Size("what a Store must send meanwhile, per second, on average", 0, GIB)
+    ] = KIB
 
     batch_bytes_max: Annotated[int, Size("payloads of one pack", MIB, 4 * GIB)] = 64 * MIB
     batch_count_max: Annotated[int, Whole("instances of one pack", 1, 100_000)] = 1_000

@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass, field, replace
 
 from longshore.dicom import ATTRIBUTES
-from longshore.index.store import NewInstance, NewPack, store_batch
+from longshore.index.new import NewInstance, NewPack
+from longshore.index.store import store_batch
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -39,7 +40,6 @@ class InstanceDouble:
     instance_values: tuple[str | None, ...]
     study_json: bytes
     series_json: bytes
-    instance_json: bytes = b"{}"
     sop_class_uid: str = CT_IMAGE
     transfer_syntax_uid: str = EXPLICIT
     has_bulkdata_uri: bool = False
@@ -50,6 +50,22 @@ class InstanceDouble:
     is_implicit_vr: bool = False
     is_multivalued: bool = False
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def length(self):
+        return self.pack_entry.length
+
+    @property
+    def segment_length(self):
+        return len(self.pack_entry.segment)
+
+    @property
+    def segment_plain_length(self):
+        return self.pack_entry.segment_plain_length
+
+    @property
+    def segment_crc32(self):
+        return self.pack_entry.segment_crc32
 
 
 def _values(level: str, attributes: dict[str, str]) -> tuple[str | None, ...]:
@@ -101,6 +117,13 @@ async def store(database, *instances, partition_key=1, pack_id=None):
     return await store_batch(database, pack, entries)
 
 
+CHANGES = """(
+    SELECT position AS watermark, changed_at, instance_key - (watermark - position) AS instance_key,
+        partition_key, action
+    FROM change CROSS JOIN LATERAL generate_series(watermark - run_length + 1, watermark) AS position
+) AS change"""
+"""The change feed's runs as single changes, to select from."""
+
 INCONSISTENT = """
     SELECT 'instance without series', instance_key FROM instance
     WHERE NOT EXISTS (SELECT FROM series WHERE series.series_key = instance.series_key)
@@ -125,7 +148,8 @@ INCONSISTENT = """
     WHERE (dead_at IS NULL) <> (live_count = entry_count)
     UNION ALL
     SELECT 'gap before', watermark FROM
-        (SELECT watermark, row_number() OVER (ORDER BY watermark) AS position FROM change) AS every
+        (SELECT watermark, sum(run_length) OVER (ORDER BY watermark) AS position FROM change)
+        AS every
     WHERE watermark <> position
     UNION ALL
     SELECT 'time runs backwards', watermark FROM
@@ -140,10 +164,12 @@ INCONSISTENT = """
         (SELECT instance_key FROM instance UNION ALL SELECT instance_key FROM deleted_instance)
         AS known
     WHERE 1 <> (SELECT count(*) FROM change
-                WHERE change.instance_key = known.instance_key AND action = 0)
+                WHERE known.instance_key > change.instance_key - run_length
+                    AND known.instance_key <= change.instance_key AND action = 0)
     UNION ALL
     SELECT 'not deleted once', instance_key FROM deleted_instance
     WHERE 1 <> (SELECT count(*) FROM change
-                WHERE change.instance_key = deleted_instance.instance_key AND action = 1)
+                WHERE deleted_instance.instance_key > change.instance_key - run_length
+                    AND deleted_instance.instance_key <= change.instance_key AND action = 1)
 """
 """Finds whatever contradicts itself in an index; no row if all is well."""

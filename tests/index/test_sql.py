@@ -32,7 +32,7 @@ def test_every_statement_has_a_name_and_a_sentence(file_name: str):
 @pytest.mark.parametrize("file_name", FILES)
 def test_every_statement_is_used(file_name: str):
     users = [path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")]
-    code = "".join(text for text in users if f'load("{file_name}")' in text)
+    code = "".join(text for text in users if f'("{file_name}")' in text)
     for name in sql.load(file_name):
         assert f'"{name}"' in code
 

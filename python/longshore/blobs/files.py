@@ -4,12 +4,10 @@ import asyncio
 import errno
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
-
-from typing_extensions import Buffer
 
 from longshore.errors import Conflict, Unavailable
 
@@ -18,8 +16,6 @@ T = TypeVar("T")
 
 THREAD_COUNT = 16
 """Reads and writes under way at once; what waits for a disk costs no processor."""
-IOV_COUNT_MAX = 1024
-"""Buffers of one writev (Linux IOV_MAX)."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -83,28 +79,6 @@ class Files:
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
         self._folders.add(folder)
-
-
-def create(path: Path, head_length: int) -> int:
-    """Creates a file that begins to be written behind its head."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o644)
-    if head_length:
-        os.lseek(descriptor, head_length, os.SEEK_SET)
-    return descriptor
-
-
-def write_all(descriptor: int, buffers: Sequence[Buffer]) -> None:
-    """Writes n buffers without joining them."""
-    left = [view for buffer in buffers if (view := memoryview(buffer).cast("B"))]
-    at = 0
-    while at < len(left):
-        written = os.writev(descriptor, left[at : at + IOV_COUNT_MAX])
-        while at < len(left) and written >= left[at].nbytes:
-            written -= left[at].nbytes
-            at += 1
-        if written:
-            left[at] = left[at][written:]
 
 
 def pread(descriptor: int, length: int, offset: int, name: str) -> bytes:

@@ -4,7 +4,6 @@ A blob is written beside its place, synced, linked to its name, and its folder s
 whole and durable, or not at all. Everything that blocks runs in a few threads of its own.
 """
 
-import errno
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,15 +12,16 @@ from pathlib import Path
 
 from typing_extensions import Buffer, override
 
-from longshore.blobs.files import Files, create, pread, sync_folder, write_all
+from longshore.blobs.files import Files, pread, sync_folder
 from longshore.blobs.gathered import Gathered, check_head
 from longshore.blobs.names import checked
+from longshore.blobs.output import DIRECT_BYTES_MIN, Output
 from longshore.blobs.store import BlobFacts, BlobStore, BlobWriter
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent
 
-WRITE_BYTES = 4 * 1024**2
-"""What a writer gathers before it writes, in bytes."""
+WRITE_BYTES = 64 * 1024
+"""What a writer gathers before it writes, in bytes. There may be many that nobody hurries."""
 LIST_COUNT = 1000
 """Entries of a listing that are read at a time."""
 
@@ -44,8 +44,10 @@ class LocalBlobStore(BlobStore):
     @override
     async def open_writer(self, name: str, *, head_length: int) -> BlobWriter:
         unfinished = self._files.new_unfinished()
-        descriptor = await self._files.run(create, unfinished, head_length)
-        return _LocalWriter(self._files, checked(name), unfinished, descriptor, head_length)
+        output = await self._files.run(
+            Output.create, unfinished, head_length=head_length, is_direct=True
+        )
+        return _LocalWriter(self._files, checked(name), unfinished, output, head_length)
 
     @override
     async def read(self, extent: Extent) -> bytes:
@@ -91,12 +93,13 @@ class LocalBlobStore(BlobStore):
 
     def _put(self, name: str, buffers: Sequence[Buffer]) -> None:
         unfinished = self._files.new_unfinished()
-        descriptor = create(unfinished, 0)
+        length = sum(memoryview(buffer).nbytes for buffer in buffers)
+        output = Output.create(unfinished, is_direct=length >= DIRECT_BYTES_MIN)
         try:
-            write_all(descriptor, buffers)
-            self._files.publish(descriptor, unfinished, name)
+            output.end(buffers)
+            self._files.publish(output.descriptor, unfinished, name)
         finally:
-            os.close(descriptor)
+            output.close()
             unfinished.unlink(missing_ok=True)
 
     def _open(self, name: str) -> int:
@@ -151,12 +154,12 @@ class LocalBlobStore(BlobStore):
 
     def _probe(self) -> None:
         probe = self._files.new_unfinished()
-        descriptor = create(probe, 0)
+        output = Output.create(probe, is_direct=False)
         try:
-            write_all(descriptor, [b"probe"])
-            os.fsync(descriptor)
+            output.end([b"probe"])
+            os.fsync(output.descriptor)
         finally:
-            os.close(descriptor)
+            output.close()
             probe.unlink(missing_ok=True)
 
 
@@ -168,53 +171,49 @@ class _LocalWriter(BlobWriter):
         files: Files,
         name: str,
         unfinished: Path,
-        descriptor: int,
+        output: Output,
         head_length: int,
     ) -> None:
         self._files = files
         self._name = name
         self._unfinished = unfinished
-        self._descriptor: int | None = descriptor
+        self._output: Output | None = output
         self._head_length = head_length
         self._gathered = Gathered(bytes_min=WRITE_BYTES)
 
     @override
     async def write(self, buffers: Sequence[Buffer]) -> None:
         if self._gathered.add(buffers):
-            await self._flush()
+            await self._files.run(self._open_output().write, self._gathered.take())
 
     @override
     async def commit(self, *, head: bytes, tail: bytes) -> None:
         check_head(head, length=self._head_length)
-        await self.write([tail])
-        await self._flush()
-        await self._files.run(self._finish, head)
+        self._gathered.add([tail])
+        await self._files.run(self._finish, head, self._gathered.take())
 
     @override
     async def abort(self) -> None:
-        if self._descriptor is None:
+        if self._output is None:
             return
         await self._files.run(self._close)
 
-    async def _flush(self) -> None:
-        gathered = self._gathered.take()
-        if self._descriptor is None:
+    def _open_output(self) -> Output:
+        if self._output is None:
             msg = "the blob is committed or aborted"
             raise ValueError(msg)
-        await self._files.run(write_all, self._descriptor, gathered)
+        return self._output
 
-    def _finish(self, head: bytes) -> None:
-        assert self._descriptor is not None  # noqa: S101 - _flush has checked it
-        written = os.pwrite(self._descriptor, head, 0)
-        if written != len(head):
-            raise OSError(errno.EIO, "short write")
-        self._files.publish(self._descriptor, self._unfinished, self._name)
+    def _finish(self, head: bytes, rest: Sequence[Buffer]) -> None:
+        output = self._open_output()
+        output.end(rest, head=head)
+        self._files.publish(output.descriptor, self._unfinished, self._name)
         self._close()
 
     def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        output, self._output = self._output, None
+        if output is not None:
+            output.close()
             self._unfinished.unlink(missing_ok=True)
 
 

@@ -11,7 +11,7 @@ from longshore.dicom import DEFAULT_PARTITION_KEY
 from longshore.dicomweb import media_types, store_response, urls
 from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.versions import api_version
-from longshore.services.store import StoreTarget
+from longshore.services.store_body import StoreTarget
 
 
 async def store_instances(request: Request) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from longshore.services.store import Refused, Stored, StoreOutcome
+from longshore.services.store_outcome import Refused, Stored, StoreOutcome
 
 WARNING_IMPLICIT_VR = 45063
 """B007: the model's word for a data set in Implicit VR."""

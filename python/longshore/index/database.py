@@ -114,7 +114,7 @@ async def rolling_back(connection: Connection) -> AsyncGenerator[None]:
 
 
 async def retried(
-    attempt: Callable[[], Awaitable[_T]], *, lost: tuple[type[psycopg.Error], ...] = LOST
+    attempt: Callable[[], Awaitable[_T]], *, lost: tuple[type[Exception], ...] = LOST
 ) -> _T:
     """Returns what the first attempt returns that does not lose against another transaction.
 

@@ -1,19 +1,25 @@
-"""A batch's instances as columns: one array per column, one row per study, series or instance."""
+"""A batch's instances as rows: of studies, of series, of instances, each as its table has them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 
 from longshore.dicom import ATTRIBUTES
+from longshore.index.arrays import Array, array
 from longshore.index.fold import fold, fold_date, fold_integer, fold_name, fold_time
 
 if TYPE_CHECKING:
     from longshore.dicom import Instance
 
-STUDY_COLUMNS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+MatchKey = Callable[[str], Any]
+
+_integer = lru_cache(maxsize=4_096)(fold_integer)
+"""Most instances have the same rows, columns and bits, and instance numbers recur."""
+
+STUDY_KEYS: Mapping[str, tuple[str, MatchKey]] = {
     "study_dates": ("StudyDate", fold_date),
     "study_times": ("StudyTime", fold_time),
     "patient_birth_dates": ("PatientBirthDate", fold_date),
@@ -26,35 +32,67 @@ STUDY_COLUMNS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 }
 """Array parameter -> keyword and match key of a study's typed columns."""
 
-SERIES_COLUMNS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "series_numbers": ("SeriesNumber", fold_integer),
+SERIES_KEYS: Mapping[str, tuple[str, MatchKey]] = {
+    "series_numbers": ("SeriesNumber", _integer),
     "series_start_dates": ("PerformedProcedureStepStartDate", fold_date),
     "series_start_times": ("PerformedProcedureStepStartTime", fold_time),
     "modalities": ("Modality", fold),
     "manufacturer_model_names": ("ManufacturerModelName", fold),
 }
 
-INSTANCE_COLUMNS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "instance_numbers": ("InstanceNumber", fold_integer),
-    "image_rows": ("Rows", fold_integer),
-    "image_columns": ("Columns", fold_integer),
-    "numbers_of_frames": ("NumberOfFrames", fold_integer),
-    "bits_allocated": ("BitsAllocated", fold_integer),
+INSTANCE_KEYS: Mapping[str, tuple[str, MatchKey]] = {
+    "instance_numbers": ("InstanceNumber", _integer),
+    "image_rows": ("Rows", _integer),
+    "image_columns": ("Columns", _integer),
+    "numbers_of_frames": ("NumberOfFrames", _integer),
 }
 
 BITS_ALLOCATED_MAX = 32_767
 """What a smallint holds."""
 
+STUDY_PARAMETERS = (
+    "study_keys",
+    "study_partition_keys",
+    "study_uids",
+    "study_attributes",
+    *STUDY_KEYS,
+)
+SERIES_PARAMETERS = (
+    "series_keys",
+    "series_study_keys",
+    "series_uids",
+    "series_instance_counts",
+    "series_attributes",
+    *SERIES_KEYS,
+)
+INSTANCE_PARAMETERS = (
+    "instance_keys",
+    "instance_series_keys",
+    "sop_instance_uids",
+    "payload_offsets",
+    "payload_lengths",
+    "segment_offsets",
+    "segment_lengths",
+    "segment_plain_lengths",
+    "segment_crc32s",
+    "pixel_offsets",
+    "frame_bits",
+    "frame_counts",
+    "frame_tables",
+    "have_bulkdata_uri",
+    "sop_class_keys",
+    "transfer_syntax_keys",
+    "bits_allocated",
+    *INSTANCE_KEYS,
+)
+
 _ESCAPED_NUL = b"\\u0000"
 
+Row = tuple[Any, ...]
 
-class Row(Protocol):
+
+class Placed(Protocol):
     """What is needed of an instance to be indexed."""
-
-    @property
-    def partition_key(self) -> int:
-        """The partition that it goes to."""
-        ...
 
     @property
     def instance(self) -> "Instance":
@@ -79,33 +117,41 @@ def keywords(level: str) -> tuple[str, ...]:
 
 
 @dataclass(slots=True)
-class _Merged:
+class Merged:
     """What the instances of one study or series say of it; the latest value wins.
 
     Most instances of a study say the same: `said` keeps each way of saying it once, the latest
     last, which gives the same result as keeping all.
     """
 
-    names: tuple[str, ...]
+    instance_count: int = 0
     said: dict[tuple[bytes, tuple[str | None, ...]], None] = field(
         default_factory=dict[tuple[bytes, tuple[str | None, ...]], None]
     )
-    instance_count: int = 0
+    _latest: tuple[bytes, tuple[str | None, ...]] | None = None
 
     def add(self, values: tuple[str | None, ...], json: bytes) -> None:
-        self.said.pop((json, values), None)
-        self.said[(json, values)] = None
+        """Takes what one more instance says."""
         self.instance_count += 1
+        saying = (json, values)
+        if saying == self._latest:
+            return
+        self._latest = saying
+        self.said.pop(saying, None)
+        self.said[saying] = None
 
-    def values(self) -> dict[str, str]:
+    def match_keys(self, level: str, columns: Mapping[str, tuple[str, MatchKey]]) -> Iterable[Any]:
+        """Yields the values of the level's typed columns."""
         merged: dict[str, str] = {}
         for _, values in self.said:
-            pairs = zip(self.names, values, strict=True)
+            pairs = zip(keywords(level), values, strict=True)
             # An empty value says nothing (PS3.5 7.4.4), and takes nothing back.
             merged |= {name: value for name, value in pairs if value}
-        return merged
+        for name, match_key in columns.values():
+            yield match_key(merged[name]) if name in merged else None
 
     def json(self) -> str:
+        """Returns the level's DICOM JSON, as PostgreSQL can keep it."""
         texts = [json for json, _ in self.said]
         text = texts[0]
         if len(texts) > 1:
@@ -118,82 +164,50 @@ class _Merged:
         return text.decode()
 
 
-def _typed(
-    columns: Mapping[str, tuple[str, Callable[[str], Any]]], rows: Sequence[Mapping[str, str]]
-) -> dict[str, list[Any]]:
-    return {
-        parameter: [match_key(row[name]) if name in row else None for row in rows]
-        for parameter, (name, match_key) in columns.items()
-    }
+def study_row(key: int, partition_key: int, study_uid: str, merged: Merged) -> Row:
+    """Returns a study as `STUDY_PARAMETERS` has it."""
+    typed = merged.match_keys("STUDY", STUDY_KEYS)
+    return (key, partition_key, study_uid, merged.json(), *typed)
 
 
-def study_columns(new: Sequence[Row]) -> dict[str, list[Any]]:
-    """Returns the columns of the batch's studies, in UID order; what comes later in `new` wins."""
-    merged: dict[tuple[str, int], _Merged] = {}
-    for row in new:
-        instance = row.instance
-        key = (instance.study_uid, row.partition_key)
-        study = merged.get(key) or merged.setdefault(key, _Merged(keywords("STUDY")))
-        study.add(instance.study_values, instance.study_json)
-    merged = dict(sorted(merged.items(), key=_by_uids))
-    return {
-        "study_partition_keys": [partition_key for _, partition_key in merged],
-        "study_uids": [study_uid for study_uid, _ in merged],
-        "study_attributes": [study.json() for study in merged.values()],
-    } | _typed(STUDY_COLUMNS, [study.values() for study in merged.values()])
+def series_row(key: int, study_key: int, series_uid: str, merged: Merged) -> Row:
+    """Returns a series as `SERIES_PARAMETERS` has it."""
+    typed = merged.match_keys("SERIES", SERIES_KEYS)
+    return (key, study_key, series_uid, merged.instance_count, merged.json(), *typed)
 
 
-def series_columns(new: Sequence[Row]) -> dict[str, list[Any]]:
-    """Returns the columns of the batch's series, in UID order; what comes later in `new` wins."""
-    merged: dict[tuple[str, int, str], _Merged] = {}
-    for row in new:
-        instance = row.instance
-        key = (instance.study_uid, row.partition_key, instance.series_uid)
-        series = merged.get(key) or merged.setdefault(key, _Merged(keywords("SERIES")))
-        series.add(instance.series_values, instance.series_json)
-    merged = dict(sorted(merged.items(), key=_by_uids))
-    return {
-        "series_partition_keys": [partition_key for _, partition_key, _ in merged],
-        "series_study_uids": [study_uid for study_uid, _, _ in merged],
-        "series_uids": [series_uid for _, _, series_uid in merged],
-        "series_instance_counts": [series.instance_count for series in merged.values()],
-        "series_attributes": [series.json() for series in merged.values()],
-    } | _typed(SERIES_COLUMNS, [series.values() for series in merged.values()])
+def instance_row(key: int, series_key: int, placed: Placed, uid_keys: Mapping[str, int]) -> Row:
+    """Returns an instance as `INSTANCE_PARAMETERS` has it."""
+    instance = placed.instance
+    values = dict(zip(keywords("IMAGE"), instance.instance_values, strict=True))
+    bits_allocated = _integer(values["BitsAllocated"] or "")
+    if bits_allocated is not None and bits_allocated > BITS_ALLOCATED_MAX:
+        bits_allocated = None
+    return (
+        key,
+        series_key,
+        instance.sop_instance_uid,
+        placed.payload_offset,
+        instance.length,
+        placed.segment_offset,
+        instance.segment_length,
+        instance.segment_plain_length,
+        as_signed(instance.segment_crc32),
+        instance.pixel_offset,
+        instance.frame_bits,
+        instance.frame_count,
+        instance.frame_table,
+        instance.has_bulkdata_uri,
+        uid_keys[instance.sop_class_uid],
+        uid_keys[instance.transfer_syntax_uid],
+        bits_allocated,
+        *[match_key(values[name] or "") for name, match_key in INSTANCE_KEYS.values()],
+    )
 
 
-def instance_columns(new: Sequence[Row], uid_keys: Mapping[str, int]) -> dict[str, list[Any]]:
-    """Returns the columns of the batch's instances, in the order of `new`."""
-    instances = [row.instance for row in new]
-    entries = [instance.pack_entry for instance in instances]
-    names = keywords("IMAGE")
-    values = [
-        {n: v for n, v in zip(names, instance.instance_values, strict=True) if v is not None}
-        for instance in instances
-    ]
-    typed = _typed(INSTANCE_COLUMNS, values)
-    typed["bits_allocated"] = [
-        bits if bits is not None and bits <= BITS_ALLOCATED_MAX else None
-        for bits in typed["bits_allocated"]
-    ]
-    return typed | {
-        "partition_keys": [row.partition_key for row in new],
-        "instance_study_uids": [instance.study_uid for instance in instances],
-        "instance_series_uids": [instance.series_uid for instance in instances],
-        "sop_instance_uids": [instance.sop_instance_uid for instance in instances],
-        "payload_offsets": [row.payload_offset for row in new],
-        "payload_lengths": [entry.length for entry in entries],
-        "segment_offsets": [row.segment_offset for row in new],
-        "segment_lengths": [len(entry.segment) for entry in entries],
-        "segment_plain_lengths": [entry.segment_plain_length for entry in entries],
-        "segment_crc32s": [as_signed(entry.segment_crc32) for entry in entries],
-        "pixel_offsets": [instance.pixel_offset for instance in instances],
-        "frame_bits": [instance.frame_bits for instance in instances],
-        "frame_counts": [instance.frame_count for instance in instances],
-        "frame_tables": [instance.frame_table for instance in instances],
-        "have_bulkdata_uri": [instance.has_bulkdata_uri for instance in instances],
-        "sop_class_keys": [uid_keys[instance.sop_class_uid] for instance in instances],
-        "transfer_syntax_keys": [uid_keys[instance.transfer_syntax_uid] for instance in instances],
-    }
+def columns(parameters: Sequence[str], rows: Sequence[Row]) -> dict[str, Array]:
+    """Returns n rows, at least one, as arrays by the parameters' names."""
+    return dict(zip(parameters, map(array, zip(*rows, strict=True)), strict=True))
 
 
 def as_signed(number: int) -> int:
@@ -204,10 +218,6 @@ def as_signed(number: int) -> int:
 def as_unsigned(number: int) -> int:
     """Returns the u32 whose bits PostgreSQL's integer has."""
     return number & 0xFFFF_FFFF
-
-
-def _by_uids(merged: tuple[tuple[str | int, ...], _Merged]) -> tuple[str | int, ...]:
-    return merged[0]
 
 
 def _without_nul(value: Any) -> Any:

@@ -2,81 +2,54 @@
 
 Everything new goes in UID order, then locks on what others may hold too: studies, series, and last
 the change feed's counter. So two batches cannot deadlock, and watermark order is commit order.
+A race that is lost shows as a row that is there already; then all is looked up again.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from psycopg import errors as sql_errors
 
 from longshore.errors import Conflict
 from longshore.index import sql
+from longshore.index.arrays import array
 from longshore.index.database import LOST, Connection, Database, retried, rolling_back
-from longshore.index.rows import instance_columns, series_columns, study_columns
+from longshore.index.new import NewInstance, NewPack
+from longshore.index.pipeline import Step, run
+from longshore.index.store_look_up import GoneError, look_up
+from longshore.index.store_steps import StoreSteps
 
-if TYPE_CHECKING:
-    from longshore.dicom import Instance
-
-_SQL = sql.load("store.sql")
-
-_STEPS_BEFORE = ("keep_studies", "insert_studies", "insert_series", "insert_pack")
-_STEPS_BEHIND = (
-    "lock_changed_studies",
-    "merge_studies",
-    "lock_series",
-    "merge_series",
-    "append_creations",
-)
-
-ROWS_PER_TURN = 50
-"""Instances that are made ready to send, some 10 µs each, before other requests get their turn."""
-
-_LOST = (
-    *LOST,
-    # A study came and went while we looked away: its series found no study.
-    sql_errors.NotNullViolation,
-    # Someone else stored one of the instances since we looked.
-    sql_errors.UniqueViolation,
-)
+_SQL = sql.load_prepared("uid_names.sql")
+_COMMIT = Step(sql.prepared("commit", "COMMIT"))
 
 UID_NAMES_CACHED_MAX = 10_000
 """SOP classes and transfer syntaxes a process remembers; there are some 500, clients may invent."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewInstance:
-    """An instance that lies in a durable pack and has no row yet; offsets count its bytes."""
-
-    partition_key: int
-    instance: "Instance"
-    payload_offset: int
-    segment_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewPack:
-    """A durable pack without a row.
-
-    Attributes:
-        length: Bytes of the whole pack.
-        dead_count: Entries that are dead already and shall get no row.
-    """
-
-    pack_id: str
-    length: int
-    dead_count: int = 0
+_LOST = (
+    *LOST,
+    GoneError,
+    # Someone else added one of the instances, or its study or series, since they were looked up.
+    sql_errors.UniqueViolation,
+    # The connection has lost its prepared statements; they are prepared again.
+    sql_errors.InvalidSqlStatementName,
+)
 
 
 async def store_batch(
-    database: Database, pack: NewPack, entries: Sequence[NewInstance]
+    database: Database,
+    pack: NewPack,
+    entries: Sequence[NewInstance],
+    *,
+    durable: asyncio.Future[None] | None = None,
 ) -> list[bool]:
-    """Indexes a pack's instances in one transaction: two round trips.
+    """Indexes a pack's instances in one transaction of three round trips.
 
     Args:
-        entries: n instances, at least one.
+        entries: n instances, at least one, in the pack's order.
+        durable: Done when the pack is durable; the commit waits for it, what comes before does
+            not. None: the pack is durable already.
 
     Returns:
         For each entry True if it is stored, False for a duplicate: it was stored before, or comes
@@ -86,83 +59,48 @@ async def store_batch(
     Raises:
         Conflict: The sweep took the pack for forgotten. Store the instances again.
         Unavailable: PostgreSQL does not answer, or the batch lost too often. Likewise.
+        Exception: What `durable` raises; nothing is stored then.
     """
     firsts: dict[tuple[str, int, str, str], int] = {}
     for position, entry in enumerate(entries):
-        firsts.setdefault(_uids(entry), position)
+        firsts.setdefault((*entry.series, entry.instance.sop_instance_uid), position)
+    in_uid_order = [position for _, position in sorted(firsts.items())]
     async with database.connection() as connection:
+        uid_keys = await _uid_keys(database, connection, entries)
 
         async def attempt() -> set[int]:
-            existing = await _existing(connection, entries)
-            positions = sorted(set(firsts.values()) - existing)
-            if positions:
-                new = [entries[position] for position in positions]
-                counts = {
-                    "entry_count": len(entries) + pack.dead_count,
-                    "live_count": len(new),
-                    "live_bytes": sum(each.instance.pack_entry.length for each in new),
-                }
-                keys = await _uid_keys(database, connection, new)
-                await _transact(connection, pack, counts, new, keys)
-            return set(positions)
+            async with rolling_back(connection):
+                found = await look_up(connection, entries, in_uid_order)
+                new = [position for position in in_uid_order if position not in found.existing]
+                if new:
+                    steps = StoreSteps(pack, entries, new, found)
+                    await _add(connection, pack, steps, uid_keys)
+                    if durable is not None:
+                        await durable
+                    await run(connection, [*steps.merge(), steps.append(), _COMMIT])
+                else:
+                    await run(connection, [_COMMIT])
+            return set(new)
 
         stored = await retried(attempt, lost=_LOST)
     return [position in stored for position in range(len(entries))]
 
 
-async def _transact(
-    connection: Connection,
-    pack: NewPack,
-    counts: Mapping[str, int],
-    new: Sequence[NewInstance],
-    uid_keys: Mapping[str, int],
+async def _add(
+    connection: Connection, pack: NewPack, steps: StoreSteps, uid_keys: Mapping[str, int]
 ) -> None:
-    """Runs the whole transaction in one round trip: the counter is not held while we think."""
-    named = {"pack_id": pack.pack_id, "pack_length": pack.length}
-    parameters: dict[str, Any] = {**named, **counts, **study_columns(new), **series_columns(new)}
-    by_uids = sorted(new, key=_uids)
+    """Adds what is new, in one round trip; nobody waits for what it locks."""
+    adding = [*steps.add()]
+    for step in steps.add_instances(uid_keys):
+        adding.append(step)
+        await asyncio.sleep(0)
     try:
-        async with rolling_back(connection), connection.pipeline():
-            await connection.execute("BEGIN")
-            for name in _STEPS_BEFORE:
-                await connection.execute(_SQL[name], parameters)
-            for first in range(0, len(by_uids), ROWS_PER_TURN):
-                await asyncio.sleep(0)
-                columns = instance_columns(by_uids[first : first + ROWS_PER_TURN], uid_keys)
-                await connection.execute(_SQL["insert_instances"], columns | named)
-            for name in _STEPS_BEHIND:
-                await connection.execute(_SQL[name], parameters)
-            await connection.execute("COMMIT")
+        await run(connection, adding)
     except sql_errors.UniqueViolation as error:
         if error.diag.table_name != "pack":
             raise
         msg = f"pack {pack.pack_id} was swept; store its instances again"
         raise Conflict(msg) from error
-
-
-async def _existing(connection: Connection, entries: Sequence[NewInstance]) -> set[int]:
-    """Returns the 0-based positions of entries that are stored already."""
-    cursor = await connection.execute(
-        _SQL["find_existing"],
-        {
-            "partition_keys": [entry.partition_key for entry in entries],
-            "study_uids": [entry.instance.study_uid for entry in entries],
-            "series_uids": [entry.instance.series_uid for entry in entries],
-            "sop_instance_uids": [entry.instance.sop_instance_uid for entry in entries],
-        },
-    )
-    return {row[0] - 1 for row in await cursor.fetchall()}
-
-
-def _uids(entry: NewInstance) -> tuple[str, int, str, str]:
-    """Returns what names an instance; sorts as the index does."""
-    instance = entry.instance
-    return (
-        instance.study_uid,
-        entry.partition_key,
-        instance.series_uid,
-        instance.sop_instance_uid,
-    )
 
 
 _known_uid_keys: WeakKeyDictionary[Database, dict[str, int]] = WeakKeyDictionary()
@@ -171,17 +109,22 @@ _known_uid_keys: WeakKeyDictionary[Database, dict[str, int]] = WeakKeyDictionary
 async def _uid_keys(
     database: Database, connection: Connection, new: Sequence[NewInstance]
 ) -> dict[str, int]:
-    """Returns the keys of SOP classes and transfer syntaxes; names are never removed."""
+    """Returns the keys of SOP classes and transfer syntaxes; names are never removed.
+
+    Not within the transaction: what is remembered must not be rolled back.
+    """
     uids = {entry.instance.sop_class_uid for entry in new}
     uids |= {entry.instance.transfer_syntax_uid for entry in new}
     known = _known_uid_keys.setdefault(database, {})
     keys = {uid: known[uid] for uid in uids if uid in known}
     missing = sorted(uids - keys.keys())
     if missing:
-        await connection.execute(_SQL["insert_uid_names"], {"uids": missing})
-        cursor = await connection.execute(_SQL["find_uid_names"], {"uids": missing})
-        keys |= dict(await cursor.fetchall())
+        parameters = {"uids": array(missing)}
+        insert, find = _SQL["insert_uid_names"], _SQL["find_uid_names"]
+        _, rows = await run(connection, [Step(insert, parameters), Step(find, parameters)])
+        found = {(uid or b"").decode(): int(key or 0) for uid, key in rows}
         if len(known) > UID_NAMES_CACHED_MAX:
             known.clear()
-        known.update(keys)
+        known.update(found)
+        keys |= found
     return keys

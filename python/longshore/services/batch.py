@@ -1,7 +1,11 @@
 """Group commit: one pack and one index transaction for whatever has gathered.
 
-While one batch is written, the next one fills; when the write returns, what has gathered goes out
-at once. A lone instance waits for nobody, a fleet shares one fsync and one commit.
+A batch is closed as soon as a request waits for it and there is a turn to have; until then it
+takes whatever comes. A lone instance waits for nobody, a fleet shares one fsync and one commit, and
+a long request whose end nobody waits for yet makes few packs, not many. There is no timer.
+
+A batch that grows long is written while it grows: then it keeps no bytes in memory, and the storage
+is not idle while the network works.
 """
 
 import asyncio
@@ -9,91 +13,65 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from longshore._native import plan_pack
 from longshore.blobs.store import BlobStore
-from longshore.dicom import Instance
 from longshore.errors import LongshoreError, Unavailable, without_values
 from longshore.extent import pack_blob
 from longshore.index.database import Database
-from longshore.index.store import NewInstance, NewPack, store_batch
-from longshore.services.packs import new_pack_id, record_dead
+from longshore.index.new import NewInstance, NewPack
+from longshore.index.store import store_batch
+from longshore.services.pack_writer import Arrived, PackWriter
+from longshore.services.packs import record_dead
 
 _log = logging.getLogger(__name__)
+
+TURN_COUNT = 2
+"""Batches of a process that are completed at once: one is synced while another is committed."""
+CLOSED_COUNT_MAX = 2
+"""Full batches that wait for their turn; then nothing more is taken."""
+WRITE_BYTES = 4 * 1024**2
+"""What must have gathered for a batch to be written before it is closed, in bytes."""
+
+Outcome = Sequence[bool] | LongshoreError
+"""Of a batch: for each instance whether it is stored, else a duplicate; or why none is."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """Bounds of what waits to be written, per process.
-
-    A batch is closed by whichever limit is reached first; what waits behind it is bounded by the
-    same numbers again.
-    """
+    """Bounds of one batch, and of what waits to be written in a process."""
 
     batch_bytes_max: int = 64 * 1024**2
     batch_count_max: int = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """An instance that arrived whole and waits to be written.
+class Batch:
+    """Instances that become one pack."""
 
-    Attributes:
-        pieces: n buffers that, joined, are the Part 10 file.
-    """
+    def __init__(self, blobs: BlobStore) -> None:
+        self.arrived: list[Arrived] = []
+        self.byte_count = 0
+        self.unwritten: list[Arrived] = []
+        self.unwritten_bytes = 0
+        self.names: set[tuple[str, str, str]] = set()
+        self.pack = PackWriter(blobs)
+        self.filling: asyncio.Task[None] | None = None
+        self.is_wanted = False
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-    partition_key: int
-    instance: Instance
-    pieces: Sequence[bytes | memoryview]
+    def add(self, arrived: Arrived) -> int:
+        """Adds an instance; returns its 0-based position."""
+        length = arrived.instance.length
+        self.names.add(arrived.uids)
+        self.arrived.append(arrived)
+        self.byte_count += length
+        self.unwritten.append(arrived)
+        self.unwritten_bytes += length
+        return len(self.arrived) - 1
 
-    @property
-    def length(self) -> int:
-        """Bytes of the file."""
-        return self.instance.pack_entry.length
-
-    @property
-    def uids(self) -> tuple[str, str, str]:
-        """What names it within a pack."""
-        instance = self.instance
-        return (instance.study_uid, instance.series_uid, instance.sop_instance_uid)
-
-
-@dataclass(slots=True)
-class _Waiting:
-    arrived: Arrived
-    is_stored: asyncio.Future[bool]
-
-
-@dataclass(slots=True)
-class _Queue:
-    """What has gathered, in order of arrival."""
-
-    items: deque[_Waiting] = field(default_factory=deque[_Waiting])
-    byte_count: int = 0
-
-    def push(self, waiting: _Waiting) -> None:
-        self.items.append(waiting)
-        self.byte_count += waiting.arrived.length
-
-    def take(self, limits: BatchLimits) -> list[_Waiting]:
-        """Takes the next batch: the oldest items, up to a limit.
-
-        An instance that comes twice waits for the next batch, where the index finds it stored: a
-        pack's names are unique.
-        """
-        taken: list[_Waiting] = []
-        names: set[tuple[str, str, str]] = set()
-        byte_count = 0
-        while self.items and len(taken) < limits.batch_count_max:
-            arrived = self.items[0].arrived
-            is_full = byte_count + arrived.length > limits.batch_bytes_max
-            if arrived.uids in names or (taken and is_full):
-                break
-            names.add(arrived.uids)
-            byte_count += arrived.length
-            taken.append(self.items.popleft())
-        self.byte_count -= byte_count
+    def take_unwritten(self) -> list[Arrived]:
+        """Returns what no one has written yet; from now on someone does."""
+        taken, self.unwritten, self.unwritten_bytes = self.unwritten, [], 0
         return taken
 
 
@@ -104,86 +82,151 @@ class Batcher:
         self._database = database
         self._blobs = blobs
         self._limits = limits
-        self._queue = _Queue()
+        self._open: Batch | None = None
+        self._closed: deque[Batch] = deque()
+        self._completing: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._room.set()
-        self._writer: asyncio.Task[None] | None = None
         self._is_closing = False
+        self.unwritten_bytes = 0
 
-    async def submit(self, arrived: Arrived) -> asyncio.Future[bool]:
-        """Puts an instance into the open batch; returns at once unless that is full.
+    @property
+    def has_room(self) -> bool:
+        """False if `submit` would wait."""
+        return self._room.is_set()
+
+    async def submit(self, arrived: Arrived) -> tuple[Batch, int]:
+        """Puts an instance into the open batch; returns at once unless too much waits.
 
         Returns:
-            True once it is stored durably, False if it was there already. Raises what made its
-            batch fail.
+            The batch, and the instance's 0-based position in its outcome. Call `want` before you
+            wait for that.
         """
         while not self._room.is_set():
             await self._room.wait()
         if self._is_closing:
             msg = "the service is stopping; send the request again"
             raise Unavailable(msg)
-        is_stored = asyncio.get_running_loop().create_future()
-        self._queue.push(_Waiting(arrived, is_stored))
-        if self._is_full():
-            self._room.clear()
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all())
-        return is_stored
+        if self._open is not None and arrived.uids in self._open.names:
+            # A pack's names are unique: the index finds it stored when its own batch comes.
+            self._close(self._open)
+        if self._open is None:
+            self._open = Batch(self._blobs)
+        batch = self._open
+        position = batch.add(arrived)
+        self._count(arrived.instance.length)
+        if batch.unwritten_bytes >= WRITE_BYTES and batch.filling is None:
+            batch.filling = asyncio.create_task(self._fill(batch))
+        limits = self._limits
+        if (
+            batch.byte_count >= limits.batch_bytes_max
+            or len(batch.arrived) >= limits.batch_count_max
+        ):
+            self._close(batch)
+        return batch, position
+
+    def want(self, batch: Batch) -> None:
+        """Says that someone waits for a batch: it is completed as soon as there is a turn."""
+        batch.is_wanted = True
+        self._take_turns()
 
     async def close(self) -> None:
         """Writes what has gathered and takes no more."""
         self._is_closing = True
         self._room.set()
-        if self._writer is not None:
-            await self._writer
+        if self._open is not None:
+            self._close(self._open)
+        while self._completing:
+            await asyncio.wait(self._completing)
 
-    def _is_full(self) -> bool:
-        limits = self._limits
-        return (
-            self._queue.byte_count >= limits.batch_bytes_max
-            or len(self._queue.items) >= limits.batch_count_max
-        )
+    def _count(self, byte_count: int) -> None:
+        self.unwritten_bytes += byte_count
+        self._make_room()
 
-    async def _write_all(self) -> None:
+    def _make_room(self) -> None:
+        is_full = self.unwritten_bytes >= self._limits.batch_bytes_max
+        if is_full or len(self._closed) >= CLOSED_COUNT_MAX:
+            self._room.clear()
+        else:
+            self._room.set()
+
+    def _close(self, batch: Batch) -> None:
+        self._open = None
+        self._closed.append(batch)
+        self._take_turns()
+
+    def _take_turns(self) -> None:
+        while len(self._completing) < TURN_COUNT:
+            if self._closed:
+                batch = self._closed.popleft()
+            elif self._open is not None and self._open.is_wanted:
+                batch, self._open = self._open, None
+            else:
+                break
+            task = asyncio.create_task(self._complete(batch))
+            self._completing.add(task)
+            task.add_done_callback(self._end_turn)
+        self._make_room()
+
+    def _end_turn(self, task: asyncio.Task[None]) -> None:
+        self._completing.discard(task)
+        self._take_turns()
+
+    async def _fill(self, batch: Batch) -> None:
+        """Writes a batch while it grows. An error is met again when it is completed."""
         try:
-            while batch := self._queue.take(self._limits):
-                if not self._is_full():
-                    self._room.set()
-                await self._settle(batch)
-        finally:
-            self._writer = None
+            while batch.unwritten_bytes >= WRITE_BYTES:
+                byte_count = batch.unwritten_bytes
+                try:
+                    await batch.pack.write(batch.take_unwritten())
+                finally:
+                    self._count(-byte_count)
+        except BaseException:
+            if batch is self._open:
+                self._close(batch)
+            raise
+        batch.filling = None
 
-    async def _settle(self, batch: Sequence[_Waiting]) -> None:
-        """Writes one batch and tells everyone who waits for it."""
+    async def _complete(self, batch: Batch) -> None:
+        """Writes what is left of a batch, indexes it, and tells everyone who waits for it."""
+        outcome: Outcome
         try:
-            are_stored = await self._write([waiting.arrived for waiting in batch])
+            outcome = await self._write(batch)
+        except LongshoreError as error:
+            outcome = error
         except Exception as error:
-            if not isinstance(error, LongshoreError):
-                _log.error("a batch of %d instances failed: %s", len(batch), without_values(error))
-                error = Unavailable("the batch could not be written; send the request again")
-            for waiting in batch:
-                _settle_one(waiting.is_stored, error)
-            return
-        for waiting, is_stored in zip(batch, are_stored, strict=True):
-            _settle_one(waiting.is_stored, is_stored)
+            count = len(batch.arrived)
+            _log.error("a batch of %d instances failed: %s", count, without_values(error))
+            outcome = Unavailable("the batch could not be written; send the request again")
+        batch.outcome.set_result(outcome)
 
-    async def _write(self, batch: Sequence[Arrived]) -> list[bool]:
-        """Blob first, index second. Returns whether each instance is stored, else a duplicate."""
-        plan = plan_pack([arrived.instance.pack_entry for arrived in batch])
-        buffers: list[bytes | memoryview] = []
-        for header, arrived in zip(plan.headers, batch, strict=True):
-            buffers.append(header)
-            buffers.extend(arrived.pieces)
-        buffers.append(plan.tail)
-        pack_id = new_pack_id()
-        await self._blobs.put(pack_blob(pack_id), buffers)
-        entries = [
-            NewInstance(arrived.partition_key, arrived.instance, payload_offset, segment_offset)
-            for arrived, payload_offset, segment_offset in zip(
-                batch, plan.payload_offsets, plan.segment_offsets, strict=True
-            )
-        ]
-        return await index_pack(self._database, self._blobs, NewPack(pack_id, plan.length), entries)
+    async def _write(self, batch: Batch) -> list[bool]:
+        """Blob first, index second: the commit waits for the pack, what comes before does not."""
+        try:
+            if batch.filling is not None:
+                await batch.filling
+        finally:
+            byte_count = batch.unwritten_bytes
+            rest = batch.take_unwritten()
+        try:
+            plan = batch.pack.plan(rest)
+            entries = [
+                NewInstance(arrived.partition_key, arrived.instance, payload_offset, segment_offset)
+                for arrived, payload_offset, segment_offset in zip(
+                    batch.arrived, plan.payload_offsets, plan.segment_offsets, strict=True
+                )
+            ]
+            pack = NewPack(batch.pack.pack_id, plan.length)
+            durable = asyncio.ensure_future(batch.pack.finish(plan, rest))
+            durable.add_done_callback(lambda _: self._count(-byte_count))
+        except BaseException:
+            self._count(-byte_count)
+            raise
+        try:
+            return await index_pack(self._database, self._blobs, pack, entries, durable=durable)
+        finally:
+            await asyncio.wait([durable])
+            await batch.pack.abort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +236,23 @@ class _Duplicate:
 
 
 async def index_pack(
-    database: Database, blobs: BlobStore, pack: NewPack, entries: Sequence[NewInstance]
+    database: Database,
+    blobs: BlobStore,
+    pack: NewPack,
+    entries: Sequence[NewInstance],
+    *,
+    durable: asyncio.Future[None] | None = None,
 ) -> list[bool]:
-    """Indexes a pack that is durable; returns whether each of its n entries is stored.
+    """Indexes a pack; returns whether each of its n entries is stored.
 
     An entry that is not is a duplicate; a pack of nothing else is removed again.
+
+    Args:
+        durable: Done when the pack is durable, as for `store_batch`.
     """
-    are_stored = await store_batch(database, pack, entries)
+    are_stored = await store_batch(database, pack, entries, durable=durable)
+    if durable is not None:
+        await durable
     if not any(are_stored):
         # Left behind by a failure here, the sweep finds it.
         with contextlib.suppress(LongshoreError):
@@ -212,13 +265,3 @@ async def index_pack(
         ]
         await record_dead(blobs, duplicates)
     return are_stored
-
-
-def _settle_one(future: asyncio.Future[bool], outcome: bool | Exception) -> None:
-    """A request may have gone in the meantime; then its future is cancelled."""
-    if future.done():
-        return
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)

@@ -8,7 +8,7 @@ from longshore.blobs.store import BlobStore, BlobWriter
 from longshore.dicom import Instance
 from longshore.extent import pack_blob
 from longshore.index.database import Database
-from longshore.index.store import NewInstance, NewPack
+from longshore.index.new import NewInstance, NewPack
 from longshore.services.batch import index_pack
 from longshore.services.packs import new_pack_id
 

@@ -13,8 +13,9 @@ from longshore.blobs.store import BlobStore
 from longshore.dicom import DEFAULT_PARTITION_KEY, Instance, Refusal
 from longshore.extent import Extent, pack_blob
 from longshore.index.database import Database
+from longshore.index.new import NewInstance, NewPack
 from longshore.index.packs import known_packs
-from longshore.index.store import NewInstance, NewPack, store_batch
+from longshore.index.store import store_batch
 from longshore.services.packs import PACK_PREFIX, dead_offsets, read_directory
 from longshore.services.store import StoreLimits
 
@@ -107,7 +108,8 @@ async def _reread(
     )
     payload = Extent(pack_blob(pack_id), packed.payload_offset, packed.payload_length)
     async for chunk in blobs.stream(payload, chunk_bytes=READ_BYTES):
-        reader.feed(chunk)
+        # What is streamed is handed out and dropped; only what is read of it is wanted.
+        reader.feed(chunk, part_bytes_max_in_memory=0)
     events = reader.finish()
     if not events or not isinstance(events[-1], Instance | Refusal):
         msg = f"{packed.sop_instance_uid} in pack {pack_id} cannot be read"

@@ -1,35 +1,52 @@
 //! Instances and refusals, as Python sees them.
 
+use std::sync::{Mutex, PoisonError};
+
 use longshore_core::attributes::Level;
 use longshore_core::frames::Layout;
 use longshore_core::outcome as core;
+use longshore_core::pack::Entry;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::pack::PackEntry;
+use crate::rope::Rope;
 
 #[pyclass(frozen, module = "longshore._native")]
 #[derive(Debug)]
-pub(crate) struct Instance(Box<core::Instance>);
+pub(crate) struct Instance {
+    inner: Box<core::Instance>,
+    /// Taken out of `inner`, since the pack is planned from these alone.
+    entry: Py<PackEntry>,
+    pieces: Mutex<Rope>,
+}
 
 impl Instance {
-    pub(crate) fn new(instance: Box<core::Instance>) -> Self {
-        Self(instance)
+    pub(crate) fn new(
+        py: Python<'_>,
+        mut inner: Box<core::Instance>,
+        pieces: Rope,
+    ) -> PyResult<Self> {
+        let entry = Py::new(py, PackEntry::from(std::mem::take(&mut inner.entry)))?;
+        Ok(Self {
+            inner,
+            entry,
+            pieces: Mutex::new(pieces),
+        })
+    }
+
+    fn entry(&self) -> &Entry {
+        self.entry.get().inner()
     }
 
     fn values<'py>(&self, py: Python<'py>, level: Level) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.0.level_values(level).collect::<Vec<_>>())
+        PyTuple::new(py, self.inner.level_values(level).collect::<Vec<_>>())
     }
 
     fn json<'py>(&self, py: Python<'py>, level: Level) -> Bound<'py, PyBytes> {
-        let [study, series, instance] = &self.0.level_json;
-        let json = match level {
-            Level::Study => study,
-            Level::Series => series,
-            Level::Instance => instance,
-        };
-        PyBytes::new(py, json)
+        let [study, series, _] = &self.inner.level_json;
+        PyBytes::new(py, if level == Level::Study { study } else { series })
     }
 }
 
@@ -37,32 +54,57 @@ impl Instance {
 impl Instance {
     #[getter]
     fn study_uid(&self) -> &str {
-        &self.0.entry.study_uid
+        &self.entry().study_uid
     }
 
     #[getter]
     fn series_uid(&self) -> &str {
-        &self.0.entry.series_uid
+        &self.entry().series_uid
     }
 
     #[getter]
     fn sop_instance_uid(&self) -> &str {
-        &self.0.entry.sop_instance_uid
+        &self.entry().sop_instance_uid
     }
 
     #[getter]
     fn sop_class_uid(&self) -> &str {
-        &self.0.sop_class_uid
+        &self.inner.sop_class_uid
     }
 
     #[getter]
     fn transfer_syntax_uid(&self) -> &str {
-        &self.0.transfer_syntax_uid
+        &self.inner.transfer_syntax_uid
     }
 
     #[getter]
-    fn pack_entry(&self) -> PackEntry {
-        PackEntry::from(self.0.entry.clone())
+    fn pack_entry<'py>(&self, py: Python<'py>) -> Bound<'py, PackEntry> {
+        self.entry.bind(py).clone()
+    }
+
+    #[getter]
+    fn length(&self) -> u64 {
+        self.entry().length
+    }
+
+    #[getter]
+    fn segment_length(&self) -> usize {
+        self.entry().segment.deflated.len()
+    }
+
+    #[getter]
+    fn segment_plain_length(&self) -> u32 {
+        self.entry().segment.plain_length
+    }
+
+    #[getter]
+    fn segment_crc32(&self) -> u32 {
+        self.entry().segment.crc32
+    }
+
+    fn take_pieces<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        pieces.take(py)
     }
 
     #[getter]
@@ -91,23 +133,18 @@ impl Instance {
     }
 
     #[getter]
-    fn instance_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        self.json(py, Level::Instance)
-    }
-
-    #[getter]
     fn has_bulkdata_uri(&self) -> bool {
-        self.0.has_bulkdata_uri
+        self.inner.has_bulkdata_uri
     }
 
     #[getter]
     fn frame_count(&self) -> Option<u32> {
-        self.0.frames.as_ref().map(|frames| frames.count)
+        self.inner.frames.as_ref().map(|frames| frames.count)
     }
 
     #[getter]
     fn pixel_offset(&self) -> Option<u64> {
-        match self.0.frames.as_ref()?.layout {
+        match self.inner.frames.as_ref()?.layout {
             Layout::Native { pixel_offset, .. } => Some(pixel_offset),
             Layout::Encapsulated { .. } => None,
         }
@@ -115,7 +152,7 @@ impl Instance {
 
     #[getter]
     fn frame_bits(&self) -> Option<u64> {
-        match self.0.frames.as_ref()?.layout {
+        match self.inner.frames.as_ref()?.layout {
             Layout::Native { frame_bits, .. } => Some(frame_bits),
             Layout::Encapsulated { .. } => None,
         }
@@ -123,7 +160,7 @@ impl Instance {
 
     #[getter]
     fn frame_table<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        match &self.0.frames.as_ref()?.layout {
+        match &self.inner.frames.as_ref()?.layout {
             Layout::Native { .. } => None,
             Layout::Encapsulated { table } => Some(PyBytes::new(py, table)),
         }
@@ -131,21 +168,21 @@ impl Instance {
 
     #[getter]
     fn is_implicit_vr(&self) -> bool {
-        self.0.is_implicit_vr
+        self.inner.is_implicit_vr
     }
 
     #[getter]
     fn is_multivalued(&self) -> bool {
-        self.0.is_multivalued
+        self.inner.is_multivalued
     }
 
     #[getter]
     fn warnings(&self) -> Vec<String> {
-        self.0.warnings.clone()
+        self.inner.warnings.clone()
     }
 
     fn __repr__(&self) -> String {
-        format!("<Instance {}>", self.0.entry.sop_instance_uid)
+        format!("<Instance {}>", self.entry().sop_instance_uid)
     }
 }
 

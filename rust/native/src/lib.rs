@@ -4,9 +4,11 @@
 #![deny(unsafe_code)]
 
 mod attribute;
+mod copy;
 mod error;
 mod instance;
 mod pack;
+mod rope;
 mod store;
 
 use pyo3::prelude::*;
@@ -18,6 +20,8 @@ mod _native {
 
     #[pymodule_export]
     use super::attribute::{Attribute, attributes};
+    #[pymodule_export]
+    use super::copy::copy_into;
     #[pymodule_export]
     use super::error::{ForeignPartError, LimitError, MultipartError, PackFormatError};
     #[pymodule_export]

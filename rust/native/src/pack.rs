@@ -17,6 +17,12 @@ impl From<core::Entry> for PackEntry {
     }
 }
 
+impl PackEntry {
+    pub(crate) fn inner(&self) -> &core::Entry {
+        &self.0
+    }
+}
+
 #[pymethods]
 impl PackEntry {
     #[new]

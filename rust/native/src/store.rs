@@ -8,26 +8,22 @@ use longshore_core::outcome::PartRules;
 use longshore_core::store::{self as core, StoreEvent, StoreLimits};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::error::{raise_body, raise_store};
 use crate::instance::{Instance, Refusal};
+use crate::rope::Rope;
 
 #[pyclass(frozen, module = "longshore._native")]
 #[derive(Debug)]
 pub(crate) struct Payload {
-    held: Vec<u8>,
     #[pyo3(get)]
-    start: usize,
-    #[pyo3(get)]
-    stop: usize,
+    pieces: Py<PyList>,
 }
 
-#[pymethods]
 impl Payload {
-    #[getter]
-    fn held<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.held)
+    pub(crate) fn new(pieces: Py<PyList>) -> Self {
+        Self { pieces }
     }
 }
 
@@ -36,6 +32,7 @@ impl Payload {
 pub(crate) struct StoreReader {
     // Boxed: Python allocates objects on 16 bytes, the reader's search vectors want 32.
     inner: Box<Mutex<core::StoreReader>>,
+    part: Mutex<Rope>,
 }
 
 /// What a body's events become; pyo3 makes the union.
@@ -46,37 +43,48 @@ pub(crate) enum Event {
     Refusal(Refusal),
 }
 
-impl From<StoreEvent> for Event {
-    fn from(event: StoreEvent) -> Self {
-        match event {
-            StoreEvent::Held(held) => Self::Payload(Payload {
-                held,
-                start: 0,
-                stop: 0,
-            }),
-            StoreEvent::Data(range) => {
-                let payload = Payload {
-                    held: Vec::new(),
-                    start: range.start,
-                    stop: range.end,
-                };
-                Self::Payload(payload)
-            }
-            StoreEvent::Stored(instance) => Self::Instance(Instance::new(instance)),
-            StoreEvent::Refused(refusal) => Self::Refusal(Refusal::new(refusal)),
-        }
-    }
-}
-
 impl StoreReader {
     fn lock(&self) -> MutexGuard<'_, core::StoreReader> {
         // A reader that panicked is only ever asked to end; its request has already failed.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-fn events(out: Vec<StoreEvent>) -> Vec<Event> {
-    out.into_iter().map(Event::from).collect()
+    fn part(&self) -> MutexGuard<'_, Rope> {
+        self.part.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Turns what the core told into objects; payload stays in the chunks that brought it.
+    fn events(
+        &self,
+        out: Vec<StoreEvent>,
+        chunk: Option<&Bound<'_, PyBytes>>,
+        py: Python<'_>,
+    ) -> PyResult<Vec<Event>> {
+        let mut part = self.part();
+        let mut events = Vec::new();
+        for event in out {
+            match event {
+                StoreEvent::Held(held) => part.push_held(&PyBytes::new(py, &held)),
+                StoreEvent::Data(range) => {
+                    if let Some(chunk) = chunk {
+                        part.push(chunk, range);
+                    }
+                }
+                StoreEvent::Stored(instance) => {
+                    if part.is_streamed {
+                        events.push(Event::Payload(part.payload(py)?));
+                    }
+                    let instance = Instance::new(py, instance, std::mem::take(&mut *part))?;
+                    events.push(Event::Instance(instance));
+                }
+                StoreEvent::Refused(refusal) => {
+                    *part = Rope::default();
+                    events.push(Event::Refusal(Refusal::new(refusal)));
+                }
+            }
+        }
+        Ok(events)
+    }
 }
 
 #[pymethods]
@@ -120,25 +128,40 @@ impl StoreReader {
             .map_err(|error| raise_body(&error))?;
         Ok(Self {
             inner: Box::new(Mutex::new(inner)),
+            part: Mutex::default(),
         })
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the bytes must outlive the detached call"
-    )]
-    fn feed(&self, py: Python<'_>, chunk: PyBackedBytes) -> PyResult<Vec<Event>> {
-        // `chunk` is an immutable `bytes`, so it may be read while other threads run Python.
+    #[pyo3(signature = (chunk, *, part_bytes_max_in_memory))]
+    fn feed(
+        &self,
+        chunk: &Bound<'_, PyBytes>,
+        part_bytes_max_in_memory: usize,
+    ) -> PyResult<Vec<Event>> {
+        let py = chunk.py();
+        // `bytes` never change, so they may be read while other threads run Python.
+        let bytes = PyBackedBytes::from(chunk.clone());
         let mut out = Vec::new();
-        py.detach(|| self.lock().feed(&chunk, &mut out))
+        py.detach(|| self.lock().feed(&bytes, &mut out))
             .map_err(raise_store)?;
-        Ok(events(out))
+        let mut events = self.events(out, Some(chunk), py)?;
+        let mut part = self.part();
+        if part.cost_bytes() > part_bytes_max_in_memory {
+            part.is_streamed = true;
+            events.push(Event::Payload(part.payload(py)?));
+        }
+        Ok(events)
     }
 
     fn finish(&self, py: Python<'_>) -> PyResult<Vec<Event>> {
         let mut out = Vec::new();
         py.detach(|| self.lock().finish(&mut out))
             .map_err(raise_store)?;
-        Ok(events(out))
+        self.events(out, None, py)
+    }
+
+    #[getter]
+    fn part_bytes(&self) -> usize {
+        self.part().cost_bytes()
     }
 }

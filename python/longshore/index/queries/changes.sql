@@ -1,22 +1,39 @@
 -- name: changes_after
--- The changes in a window of watermarks.
-SELECT * FROM change WHERE watermark > %(after)s AND watermark <= %(last)s
+-- The changes in a window of watermarks, out of runs of one change or more.
+SELECT
+    position AS watermark, run.changed_at,
+    run.instance_key - (run.watermark - position) AS instance_key, run.partition_key, run.action
+FROM (
+    SELECT * FROM change WHERE watermark > %(after)s
+    ORDER BY watermark LIMIT %(last)s - %(after)s
+) AS run
+CROSS JOIN LATERAL generate_series(
+    greatest(run.watermark - run.run_length, %(after)s) + 1, least(run.watermark, %(last)s)
+) AS position
 
 -- name: changes_between
 -- A page of the changes in a window of time: watermarks are gapless and times ascend with them, so
 -- that skipping is an addition.
-SELECT change.*
+SELECT
+    position AS watermark, run.changed_at,
+    run.instance_key - (run.watermark - position) AS instance_key, run.partition_key, run.action
 FROM (
-    SELECT watermark FROM change
+    SELECT watermark - run_length + %(skip)s AS after FROM change
     WHERE changed_at >= %(start)s ORDER BY changed_at, watermark LIMIT 1
-) AS first
-JOIN change ON change.watermark >= first.watermark + %(skip)s
-    AND change.watermark < first.watermark + %(skip)s + %(limit)s
-WHERE change.changed_at < %(end)s
+) AS page
+CROSS JOIN LATERAL (
+    SELECT * FROM change WHERE watermark > page.after ORDER BY watermark LIMIT %(limit)s
+) AS run
+CROSS JOIN LATERAL generate_series(
+    greatest(run.watermark - run.run_length, page.after) + 1,
+    least(run.watermark, page.after + %(limit)s)
+) AS position
+WHERE run.changed_at < %(end)s
 
 -- name: latest
 -- The newest change.
-SELECT * FROM change ORDER BY watermark DESC LIMIT 1
+SELECT watermark, changed_at, instance_key, partition_key, action
+FROM change ORDER BY watermark DESC LIMIT 1
 
 -- name: described
 -- Changes with names, state, and where the current version of their instance lies: the one that is

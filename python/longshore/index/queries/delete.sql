@@ -64,16 +64,21 @@ FROM (
 WHERE pack.pack_key = gone.pack_key;
 
 -- name: append_deletions
--- Appends one change per deleted instance, in key order; locks the counter to the end.
+-- Appends one change per deleted instance, in key order, consecutive keys as one run of at most
+-- 1,024; locks the counter to the end.
 WITH head AS (
     UPDATE change_head SET
         watermark = watermark + cardinality(%(instance_keys)s::bigint[]),
         changed_at = greatest(changed_at, clock_timestamp())
-    RETURNING watermark, changed_at
+    RETURNING
+        watermark - cardinality(%(instance_keys)s::bigint[]) AS watermark_before, changed_at
 )
-INSERT INTO change (watermark, changed_at, instance_key, partition_key, action)
+INSERT INTO change (watermark, changed_at, instance_key, partition_key, action, run_length)
 SELECT
-    head.watermark - cardinality(%(instance_keys)s::bigint[]) + deleted.position, head.changed_at,
-    deleted.instance_key, %(partition_key)s, 1
+    head.watermark_before + max(deleted.position), head.changed_at, max(deleted.instance_key),
+    %(partition_key)s, 1, count(*)
 FROM head CROSS JOIN unnest(%(instance_keys)s::bigint[])
-    WITH ORDINALITY AS deleted (instance_key, position);
+    WITH ORDINALITY AS deleted (instance_key, position)
+GROUP BY
+    head.watermark_before, head.changed_at, deleted.instance_key - deleted.position,
+    (deleted.position - 1) / 1024;

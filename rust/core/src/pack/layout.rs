@@ -7,7 +7,7 @@ use super::zip::{self, EXTRA_HEADER_BYTES, EXTRA_PLACE, File, METHOD_DEFLATED, M
 use crate::error::PackError;
 
 /// What a pack needs to know of one instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// (0020,000D).
     pub study_uid: String,

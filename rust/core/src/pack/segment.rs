@@ -24,7 +24,7 @@ const fn stored(byte: u8, is_last: bool) -> [u8; 6] {
 }
 
 /// One instance's DICOM JSON, deflated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     /// Raw deflate, ended by a full flush.
     pub deflated: Vec<u8>,

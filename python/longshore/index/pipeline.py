@@ -1,0 +1,97 @@
+"""Prepared statements in one round trip: all are sent, then all answers are read.
+
+psycopg's own pipeline waits for the socket before each statement, and adapts each parameter; of a
+Store that is most of the time between its pack and its commit. This is the same protocol, one level
+lower: psycopg's `pq` and `generators`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from psycopg import errors as sql_errors
+from psycopg import generators
+from psycopg.abc import PQGen
+from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+from longshore.index.arrays import Array, parameter
+from longshore.index.database import Connection
+from longshore.index.sql import Statement
+
+Rows = list[list[bytes | None]]
+"""What a statement returned, as PostgreSQL writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A statement and its parameters, by name; more than it uses may be given."""
+
+    statement: Statement
+    parameters: Mapping[str, Array | int | str] = field(
+        default_factory=dict[str, Array | int | str]
+    )
+
+
+_prepared: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
+"""Names of the statements that a connection has prepared already."""
+
+
+async def run(connection: Connection, steps: Sequence[Step]) -> list[Rows]:
+    """Runs n statements in one round trip; returns the rows of each.
+
+    Where one fails those behind it are not run, and a transaction begun here or before is open and
+    failed: the caller rolls it back.
+
+    Raises:
+        psycopg.Error: As PostgreSQL has it, of the first that fails.
+    """
+    known = _prepared.setdefault(connection, set())
+    return await connection.wait(_run(connection.pgconn, steps, known))
+
+
+def _run(pgconn: PGconn, steps: Sequence[Step], known: set[str]) -> PQGen[list[Rows]]:
+    pgconn.enter_pipeline_mode()
+    try:
+        sent = [name for step in steps for name in _send(pgconn, step, known)]
+        pgconn.pipeline_sync()
+        yield from generators.send(pgconn)
+        answers: list[PGresult] = []
+        for _ in sent:
+            answers += yield from generators.fetch_many(pgconn)
+        # the answer to the sync
+        yield from generators.fetch_many(pgconn)
+    finally:
+        if pgconn.status == ConnStatus.OK:
+            pgconn.exit_pipeline_mode()
+    failed = next((each for each in answers if each.status == ExecStatus.FATAL_ERROR), None)
+    # A statement stays prepared, whatever becomes of the transaction.
+    good = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+    known -= {
+        name for name, each in zip(sent, answers, strict=True) if name and each.status not in good
+    }
+    if failed is not None:
+        error = sql_errors.error_from_result(failed)
+        if isinstance(error, sql_errors.InvalidSqlStatementName):
+            # psycopg deallocates all statements behind a rollback of its own.
+            known.clear()
+        raise error
+    return [_rows(each) for name, each in zip(sent, answers, strict=True) if name is None]
+
+
+def _send(pgconn: PGconn, step: Step, known: set[str]) -> Iterator[str | None]:
+    """Sends a step; yields, per answer to come, the name it prepares, None for one with rows."""
+    statement = step.statement
+    name = statement.name.encode()
+    if statement.name not in known:
+        pgconn.send_prepare(name, statement.text)
+        known.add(statement.name)
+        yield statement.name
+    values = [parameter(step.parameters[each]) for each in statement.parameter_names]
+    pgconn.send_query_prepared(name, values)
+    yield None
+
+
+def _rows(answer: PGresult) -> Rows:
+    columns = range(answer.nfields)
+    return [[answer.get_value(row, column) for column in columns] for row in range(answer.ntuples)]
