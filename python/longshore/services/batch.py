@@ -27,7 +27,8 @@ from longshore.services.packs import record_dead
 _log = logging.getLogger(__name__)
 
 TURN_COUNT = 2
-"""Batches of a process that are completed at once: one is synced while another is committed."""
+"""Batches of a process that are completed at once: one is synced while another is committed. Short
+ones are not: what they would wait for costs less than a pack and a transaction more."""
 CLOSED_COUNT_MAX = 2
 """Full batches that wait for their turn; then nothing more is taken."""
 WRITE_BYTES = 4 * 1024**2
@@ -159,7 +160,7 @@ class Batcher:
         while len(self._completing) < TURN_COUNT:
             if self._closed:
                 batch = self._closed.popleft()
-            elif self._open is not None and self._open.is_wanted:
+            elif self._open is not None and self._is_due(self._open):
                 batch, self._open = self._open, None
             else:
                 break
@@ -167,6 +168,9 @@ class Batcher:
             self._completing.add(task)
             task.add_done_callback(self._end_turn)
         self._make_room()
+
+    def _is_due(self, batch: Batch) -> bool:
+        return batch.is_wanted and (not self._completing or batch.byte_count >= WRITE_BYTES)
 
     def _end_turn(self, task: asyncio.Task[None]) -> None:
         self._completing.discard(task)
