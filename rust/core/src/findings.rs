@@ -4,7 +4,7 @@ use crate::attributes::{self, ATTRIBUTES, Attribute, Kept};
 use crate::dataset::Element;
 use crate::instance::Rules;
 use crate::tag;
-use crate::text::trim_end;
+use crate::text::{self, trim_end};
 use crate::validate;
 use crate::value;
 
@@ -46,7 +46,7 @@ impl Findings {
             self.indexed(element, row, text, raw_length);
             let first = trim_end(value::first(element.vr, text));
             // The index holds no NUL.
-            let is_kept = !first.is_empty() && memchr::memchr(0, first.as_bytes()).is_none();
+            let is_kept = !first.is_empty() && text::find(first, 0).is_none();
             self.keep(at, is_kept.then(|| first.to_owned()));
         }
         if self.rules.is_strict {

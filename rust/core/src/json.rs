@@ -29,9 +29,6 @@ struct Object {
     is_sorted: bool,
 }
 
-/// Where the tag's and the VR's letters go in `"ggggeeee":{"vr":"VR"`.
-const TAG_AND_VR: [usize; 10] = [1, 2, 3, 4, 5, 6, 7, 8, 18, 19];
-
 /// Bytes of `"ggggeeee":{"vr":"XX"}`: an attribute without a value is no longer than this.
 pub(crate) const EMPTY_ATTRIBUTE_BYTES: usize = 22;
 
@@ -114,15 +111,13 @@ impl JsonWriter {
             object.is_sorted &= last.is_none_or(|last| last.tag < tag);
         }
         self.open.push((tag, self.out.len()));
+        let [[g0, g1], [g2, g3], [e0, e1], [e2, e3]] = tag.to_be_bytes().map(hex);
+        let [v0, v1] = vr.code_bytes();
         // One piece: pushing byte by byte would ask for room each time.
-        let mut head = *b"\"ggggeeee\":{\"vr\":\"VR\"";
-        let letters = hex(tag).into_iter().chain(vr.code_bytes());
-        for (to, letter) in TAG_AND_VR.into_iter().zip(letters) {
-            if let Some(to) = head.get_mut(to) {
-                *to = letter;
-            }
-        }
-        self.out.extend_from_slice(&head);
+        self.out.extend_from_slice(&[
+            b'"', g0, g1, g2, g3, e0, e1, e2, e3, b'"', b':', b'{', b'"', b'v', b'r', b'"', b':',
+            b'"', v0, v1, b'"',
+        ]);
         Ok(())
     }
 
@@ -177,8 +172,7 @@ impl JsonWriter {
             b'\t' => self.out.extend_from_slice(b"\\t"),
             _ => {
                 self.out.extend_from_slice(b"\\u00");
-                self.out.push(hex_digit(u32::from(byte >> 4)));
-                self.out.push(hex_digit(u32::from(byte)));
+                self.out.extend_from_slice(&hex(byte));
             }
         }
     }
@@ -332,22 +326,12 @@ fn plain_length(bytes: &[u8]) -> usize {
     length.saturating_add(rest.iter().position(is_special).unwrap_or(rest.len()))
 }
 
-/// A tag as the model writes it.
-fn hex(tag: u32) -> [u8; 8] {
-    let mut shift = 32_u32;
-    [(); 8].map(|()| {
-        shift = shift.saturating_sub(4);
-        hex_digit(tag >> shift)
+/// A byte in hexadecimal, as the model writes tags.
+fn hex(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 0xF].map(|digit| match digit {
+        0..=9 => b'0'.wrapping_add(digit),
+        _ => b'A'.wrapping_add(digit).wrapping_sub(10),
     })
-}
-
-fn hex_digit(value: u32) -> u8 {
-    let digit = (value & 0xF) as u8;
-    if digit < 10 {
-        b'0'.wrapping_add(digit)
-    } else {
-        b'A'.wrapping_add(digit.wrapping_sub(10))
-    }
 }
 
 #[cfg(test)]

@@ -23,13 +23,25 @@ impl<'a> Iterator for Split<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let rest = self.rest.take()?;
-        match memchr::memchr(self.separator, rest.as_bytes()) {
+        match find(rest, self.separator) {
             Some(at) => {
                 self.rest = rest.get(at.saturating_add(1)..);
                 rest.get(..at)
             }
             None => Some(rest),
         }
+    }
+}
+
+/// Texts of fewer bytes are looked through here; calling out for them takes longer.
+const SHORT_BYTES: usize = 32;
+
+/// Where a byte of ASCII first stands in a text.
+pub(crate) fn find(text: &str, wanted: u8) -> Option<usize> {
+    if text.len() < SHORT_BYTES {
+        text.bytes().position(|byte| byte == wanted)
+    } else {
+        memchr::memchr(wanted, text.as_bytes())
     }
 }
 
@@ -44,6 +56,15 @@ pub(crate) fn trim_end(text: &str) -> &str {
     let last = text.as_bytes().iter().rposition(is_value);
     let length = last.map_or(0, |last| last.saturating_add(1));
     text.get(..length).unwrap_or(text)
+}
+
+/// Without the spaces around it.
+pub(crate) fn trim_spaces(text: &str) -> &str {
+    let is_value = |byte: u8| byte != b' ';
+    let first = text.bytes().position(is_value).unwrap_or(text.len());
+    let last = text.bytes().rposition(is_value);
+    let end = last.map_or(first, |last| last.saturating_add(1));
+    text.get(first..end).unwrap_or(text)
 }
 
 /// The digits that begin `bytes`, and what is behind them.
@@ -116,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_are_those_of_str(text in "[a\\\\é=]{0,9}") {
+        fn pieces_are_those_of_str(text in "[a\\\\é=]{0,40}") {
             for separator in [b'\\', b'='] {
                 let pieces: Vec<&str> = split(&text, separator).collect();
                 let expected: Vec<&str> = text.split(char::from(separator)).collect();
@@ -131,6 +152,7 @@ mod tests {
         #[test]
         fn padding_is_trimmed_as_str_does(text in "[ \0aé]{0,6}") {
             prop_assert_eq!(trim_end(&text), text.trim_end_matches([' ', '\0']));
+            prop_assert_eq!(trim_spaces(&text), text.trim_matches(' '));
         }
 
         #[test]

@@ -147,7 +147,7 @@ fn time(value: &str) -> Verdict {
 /// DS: at most 16 characters of a decimal number without leading zeros.
 fn decimal_string(value: &str) -> Verdict {
     at_most(value, 16, TOO_LONG_16)?;
-    let value = value.trim_matches(' ');
+    let value = text::trim_spaces(value);
     unless(
         !value.is_empty() && !is_decimal(value),
         "value is no decimal string",
@@ -160,7 +160,7 @@ fn is_decimal(value: &str) -> bool {
 }
 
 fn integer_string(value: &str) -> Verdict {
-    let value = value.trim_matches(' ');
+    let value = text::trim_spaces(value);
     if value.is_empty() {
         return Ok(());
     }

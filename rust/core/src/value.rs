@@ -66,7 +66,7 @@ pub(crate) fn first(vr: Vr, text: &str) -> &str {
 }
 
 pub(crate) fn is_multiple(vr: Vr, text: &str) -> bool {
-    !is_single(vr) && memchr::memchr(b'\\', text.as_bytes()).is_some()
+    !is_single(vr) && text::find(text, b'\\').is_some()
 }
 
 pub(crate) fn first_u16(value: &[u8], is_big_endian: bool) -> Option<u16> {

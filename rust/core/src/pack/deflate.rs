@@ -82,8 +82,9 @@ impl Code {
 /// Everything that is the same for every input.
 #[derive(Debug)]
 struct Codes {
-    /// Of literals and the end of the block.
-    literals: Vec<Code>,
+    /// By byte.
+    literals: [Code; 256],
+    end_of_block: Code,
     /// By the length of a match, extra bits included.
     lengths: Vec<Code>,
     /// By symbol, extra bits not included.
@@ -96,8 +97,9 @@ static CODES: LazyLock<Codes> = LazyLock::new(Codes::new);
 
 impl Codes {
     fn new() -> Self {
-        let mut literals = canonical(LITERALS);
-        let by_symbol = literals.split_off(FIRST_LENGTH);
+        let codes = canonical(LITERALS);
+        let code_of = |symbol: usize| codes.get(symbol).copied().unwrap_or_default();
+        let by_symbol = codes.get(FIRST_LENGTH..).unwrap_or_default();
         let mut lengths = vec![Code::default(); 3];
         for (at, code) in by_symbol.iter().take(28).enumerate() {
             let extra = extra_bits_of_length(at);
@@ -107,7 +109,8 @@ impl Codes {
         lengths.truncate(MATCH_BYTES_MAX);
         lengths.extend(by_symbol.last());
         Self {
-            literals,
+            literals: std::array::from_fn(code_of),
+            end_of_block: code_of(END_OF_BLOCK),
             lengths,
             distances: canonical(DISTANCES),
             header: header(),
@@ -131,8 +134,9 @@ impl Codes {
         out.put(code.unwrap_or_default().and(value, extra));
     }
 
-    fn put_literal(&self, out: &mut Bits, byte: usize) {
-        out.put(self.literals.get(byte).copied().unwrap_or_default());
+    fn put_literal(&self, out: &mut Bits, byte: u8) {
+        let code = self.literals.get(usize::from(byte)).copied();
+        out.put(code.unwrap_or_default());
     }
 }
 
@@ -309,12 +313,12 @@ pub(super) fn deflate(input: &[u8], seen: &mut Seen) -> Option<Vec<u8>> {
             && let Some(next) = seen.find(input, at.saturating_add(1))
             && next.1 > length.saturating_add(1)
         {
-            codes.put_literal(&mut out, usize::from(*byte));
+            codes.put_literal(&mut out, *byte);
             at = at.saturating_add(1);
             found = Some(next);
         }
         let Some((from, length)) = found else {
-            codes.put_literal(&mut out, usize::from(*byte));
+            codes.put_literal(&mut out, *byte);
             at = at.saturating_add(1);
             continue;
         };
@@ -328,7 +332,7 @@ pub(super) fn deflate(input: &[u8], seen: &mut Seen) -> Option<Vec<u8>> {
             }
         }
     }
-    codes.put_literal(&mut out, END_OF_BLOCK);
+    out.put(codes.end_of_block);
     Some(out.flush())
 }
 
