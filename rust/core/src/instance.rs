@@ -51,13 +51,13 @@ impl Facts {
     pub(crate) fn level_json(&self, level: Level) -> Vec<u8> {
         let mut out = Vec::with_capacity(LEVEL_CAPACITY_BYTES);
         out.push(b'{');
-        let mut spans = self.written.spans.as_slice();
-        for tag in attributes::tags_of(level) {
-            let at = spans.partition_point(|span| span.tag < tag);
-            spans = spans.get(at..).unwrap_or_default();
-            let Some(span) = spans.first().filter(|span| span.tag == tag) else {
+        // Both ascend.
+        let mut wanted = attributes::tags_of(level).peekable();
+        for span in &self.written.spans {
+            while wanted.next_if(|tag| *tag < span.tag).is_some() {}
+            if wanted.peek() != Some(&span.tag) {
                 continue;
-            };
+            }
             let fragment = self.written.json.get(span.start..span.end);
             let fragment = fragment.unwrap_or_default();
             if fragment.len() > EMPTY_ATTRIBUTE_BYTES && !self.has_nul(fragment) {
