@@ -75,7 +75,7 @@ def read(pieces: list[bytes], boundary: bytes | None) -> Event:
     )
     events: list[Event] = []
     for piece in pieces:
-        events += reader.feed(piece)
+        events += reader.feed(piece, part_bytes_max_in_memory=64 * MIB)
     events += reader.finish()
     return events[-1]
 
