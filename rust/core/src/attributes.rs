@@ -130,6 +130,29 @@ pub const ATTRIBUTES: [Attribute; 48] = [
     row(Instance, Returned, 0x0008_0201),     // TimezoneOffsetFromUTC
 ];
 
+/// The table by ascending tag, each row with its position: what a data set is compared with.
+const BY_TAG: [(usize, Attribute); ATTRIBUTES.len()] = by_tag();
+
+#[expect(clippy::indexing_slicing, reason = "the compiler runs this, and sees")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the compiler runs this, and sees"
+)]
+const fn by_tag() -> [(usize, Attribute); ATTRIBUTES.len()] {
+    let mut rows = [(0, ATTRIBUTES[0]); ATTRIBUTES.len()];
+    let mut at = 0;
+    while at < rows.len() {
+        let mut to = at;
+        while to > 0 && rows[to - 1].1.tag > ATTRIBUTES[at].tag {
+            rows[to] = rows[to - 1];
+            to -= 1;
+        }
+        rows[to] = (at, ATTRIBUTES[at]);
+        at += 1;
+    }
+    rows
+}
+
 /// The row whose value is kept for matching, and its position in `ATTRIBUTES`.
 #[must_use]
 pub fn matched(tag: u32) -> Option<(usize, Attribute)> {
@@ -137,10 +160,21 @@ pub fn matched(tag: u32) -> Option<(usize, Attribute)> {
     if !matches!(tag >> 16, 0x08 | 0x10 | 0x20 | 0x28 | 0x40) {
         return None;
     }
-    ATTRIBUTES
-        .into_iter()
-        .enumerate()
-        .find(|(_, row)| row.tag == tag && row.is_matched())
+    let from = BY_TAG.partition_point(|(_, row)| row.tag < tag);
+    BY_TAG
+        .get(from..)?
+        .iter()
+        .take_while(|(_, row)| row.tag == tag)
+        .find(|(_, row)| row.is_matched())
+        .copied()
+}
+
+/// The tags of a level's rows, ascending.
+pub(crate) fn tags_of(level: Level) -> impl Iterator<Item = u32> {
+    BY_TAG
+        .iter()
+        .filter(move |(_, row)| row.level == level)
+        .map(|(_, row)| row.tag)
 }
 
 #[cfg(test)]
@@ -161,6 +195,28 @@ mod tests {
             if row.is_matched() {
                 assert_eq!(matched(row.tag).map(|(found, _)| found), Some(at));
             }
+        }
+        for tag in [
+            0x0008_0005,
+            0x0008_0000,
+            0x0028_FFFF,
+            0x0040_A730,
+            0x7FE0_0010,
+        ] {
+            assert_eq!(matched(tag), None, "{tag:08X}");
+        }
+    }
+
+    #[test]
+    fn a_level_has_its_rows_by_tag() {
+        for level in [Study, Series, Instance] {
+            let mut wanted: Vec<u32> = ATTRIBUTES
+                .iter()
+                .filter(|row| row.level == level)
+                .map(|row| row.tag)
+                .collect();
+            wanted.sort_unstable();
+            assert_eq!(tags_of(level).collect::<Vec<_>>(), wanted);
         }
     }
 

@@ -113,8 +113,7 @@ impl Charset {
     /// Decodes a value; borrows where it is plain ASCII.
     #[must_use]
     pub fn decode<'a>(&self, bytes: &'a [u8], delimiters: Delimiters) -> Cow<'a, str> {
-        if bytes.is_ascii()
-            && memchr::memchr(ESCAPE, bytes).is_none()
+        if is_plain(bytes)
             && let Ok(text) = std::str::from_utf8(bytes)
         {
             return Cow::Borrowed(text);
@@ -137,6 +136,13 @@ impl Charset {
             }
         }
     }
+}
+
+/// True for what every set has in the same place: ASCII, without an ESC.
+fn is_plain(bytes: &[u8]) -> bool {
+    // Without a way out in between, which the compiler does in one go.
+    let is_special = |byte: &u8| *byte >= 0x80 || *byte == ESCAPE;
+    !bytes.iter().fold(false, |any, byte| any | is_special(byte))
 }
 
 /// A term without what writers get wrong: case, spaces, `-` and `_`.

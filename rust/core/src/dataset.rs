@@ -332,12 +332,14 @@ impl Walker {
         }
         self.end_of(header.bytes as u64, header.length)?;
         if visitor.wants(&element) {
-            if header.length == 0 {
-                visitor.value(&element, &[])?;
-            } else {
+            // Nearly always the value is there with its header.
+            let value = bytes.get(header.bytes..).unwrap_or_default();
+            let step = self.value(element, value, visitor)?;
+            let Step::Consumed(length) = step else {
                 self.state = State::Value(element);
-            }
-            return Ok(Step::Consumed(header.bytes));
+                return Ok(Step::Consumed(header.bytes));
+            };
+            return Ok(Step::Consumed(header.bytes.saturating_add(length)));
         }
         visitor.passed_over(&element)?;
         Ok(Step::Skip(header.bytes, u64::from(header.length)))

@@ -3,8 +3,8 @@
 use crate::attributes::{self, ATTRIBUTES, Attribute, Kept};
 use crate::dataset::Element;
 use crate::instance::Rules;
-use crate::json;
 use crate::tag;
+use crate::text::{self, trim_end};
 use crate::validate;
 use crate::value;
 
@@ -44,15 +44,15 @@ impl Findings {
         let row = matched(element);
         if let Some((at, row)) = row {
             self.indexed(element, row, text, raw_length);
-            let first = json::trim_end(value::first(element.vr, text));
+            let first = trim_end(value::first(element.vr, text));
             // The index holds no NUL.
-            let is_kept = !first.is_empty() && !first.contains('\0');
+            let is_kept = !first.is_empty() && text::find(first, 0).is_none();
             self.keep(at, is_kept.then(|| first.to_owned()));
         }
         if self.rules.is_strict {
             return true;
         }
-        let Err(reason) = validate::lenient(element.vr, json::trim_end(text)) else {
+        let Err(reason) = validate::lenient(element.vr, trim_end(text)) else {
             return true;
         };
         note(
@@ -69,9 +69,9 @@ impl Findings {
     }
 
     /// Notes the first of an element's binary numbers.
-    pub(crate) fn number(&mut self, element: &Element, first: Option<String>) {
+    pub(crate) fn number(&mut self, element: &Element, value: &[u8]) {
         if let Some((at, _)) = matched(element) {
-            self.keep(at, first);
+            self.keep(at, value::first_number(element, value));
         }
     }
 
@@ -95,7 +95,7 @@ impl Findings {
         let first = if is_strict {
             first.trim_end_matches(' ')
         } else {
-            json::trim_end(first)
+            trim_end(first)
         };
         if let Err(reason) = validate::strict(element.vr, first, raw_length) {
             let comment = validate::strict_comment(element.tag, row.keyword(), element.vr, reason);

@@ -1,14 +1,15 @@
 //! A data set becomes an instance: identifiers, searchable attributes, metadata, frame extents.
 
-use crate::attributes::{self, ATTRIBUTES, Level};
+use crate::attributes::{self, Level};
 use crate::charset::{Charset, Delimiters};
 use crate::dataset::{Element, Visitor};
 use crate::error::PartError;
 use crate::findings::Findings;
 use crate::frames::{Frames, PixelData};
-use crate::json::{self, EMPTY_ATTRIBUTE_BYTES, JsonWriter, Span};
+use crate::json::{EMPTY_ATTRIBUTE_BYTES, JsonWriter, Written};
 use crate::part10::{self, FileVisitor};
 use crate::tag;
+use crate::text::trim_end;
 use crate::value::{self, Kind};
 
 /// Longest value that is not binary and still stands in the metadata, in bytes; a longer one becomes
@@ -16,6 +17,9 @@ use crate::value::{self, Kind};
 pub const VALUE_BYTES_MAX: u32 = 1024 * 1024;
 /// Longest Extended Offset Table that is read, in bytes: eight a frame (PS3.3 C.7.6.3.1.8).
 pub const EXTENDED_OFFSET_TABLE_BYTES_MAX: u32 = 16 * 1024 * 1024;
+
+/// What a level's attributes mostly need, so that the buffer need not grow.
+const LEVEL_CAPACITY_BYTES: usize = 1024;
 
 /// What is asked of a data set.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +34,7 @@ pub struct Rules {
 #[derive(Debug)]
 pub(crate) struct Facts {
     /// The DICOM JSON object.
-    pub(crate) json: Vec<u8>,
-    spans: Vec<Span>,
+    pub(crate) written: Written,
     pub(crate) findings: Findings,
     pub(crate) has_bulkdata_uri: bool,
     pub(crate) frames: Option<Frames>,
@@ -46,15 +49,18 @@ impl Facts {
 
     /// The DICOM JSON object of a level's attributes that have a value.
     pub(crate) fn level_json(&self, level: Level) -> Vec<u8> {
-        let mut out = vec![b'{'];
-        for span in &self.spans {
-            let is_kept = ATTRIBUTES
-                .iter()
-                .any(|row| row.tag == span.tag && row.level == level);
-            let fragment = self.json.get(span.start..span.end).unwrap_or_default();
-            // PostgreSQL's jsonb holds no NUL; a value with one can be neither matched nor returned.
-            let has_nul = memchr::memmem::find(fragment, b"\\u0000").is_some();
-            if is_kept && !has_nul && fragment.len() > EMPTY_ATTRIBUTE_BYTES {
+        let mut out = Vec::with_capacity(LEVEL_CAPACITY_BYTES);
+        out.push(b'{');
+        // Both ascend.
+        let mut wanted = attributes::tags_of(level).peekable();
+        for span in &self.written.spans {
+            while wanted.next_if(|tag| *tag < span.tag).is_some() {}
+            if wanted.peek() != Some(&span.tag) {
+                continue;
+            }
+            let fragment = self.written.json.get(span.start..span.end);
+            let fragment = fragment.unwrap_or_default();
+            if fragment.len() > EMPTY_ATTRIBUTE_BYTES && !self.has_nul(fragment) {
                 if out.len() > 1 {
                     out.push(b',');
                 }
@@ -63,6 +69,11 @@ impl Facts {
         }
         out.push(b'}');
         out
+    }
+
+    /// The index's JSON holds no NUL; a value with one can be neither matched nor returned.
+    fn has_nul(&self, fragment: &[u8]) -> bool {
+        self.written.may_hold_nul && memchr::memmem::find(fragment, b"\\u0000").is_some()
     }
 }
 
@@ -82,7 +93,7 @@ pub(crate) struct Extractor {
 
 impl Extractor {
     pub(crate) fn new(rules: Rules) -> Self {
-        let mut json = JsonWriter::default();
+        let mut json = JsonWriter::new();
         json.begin_object();
         Self {
             rules,
@@ -95,13 +106,10 @@ impl Extractor {
         }
     }
 
-    pub(crate) fn finish(mut self) -> Facts {
+    pub(crate) fn finish(self) -> Facts {
         // An unfinished file leaves objects open; what was read of it still names the instance.
-        let (json, spans) = self.json.finish();
-        self.charsets.clear();
         Facts {
-            json,
-            spans,
+            written: self.json.finish(),
             findings: self.findings,
             has_bulkdata_uri: self.has_bulkdata_uri,
             frames: self.pixel_data.frames(),
@@ -136,7 +144,7 @@ impl Extractor {
         self.json.begin_attribute(element.tag, element.vr)?;
         if element.tag != tag::SPECIFIC_CHARACTER_SET {
             value::write_text(&mut self.json, element.vr, &text);
-        } else if !json::trim_end(&text).is_empty() {
+        } else if !trim_end(&text).is_empty() {
             // The JSON is UTF-8 whatever the file was.
             value::write_text(&mut self.json, element.vr, "ISO_IR 192");
         }
@@ -204,8 +212,7 @@ impl Visitor for Extractor {
                 Ok(())
             }
             Kind::Number => {
-                self.findings
-                    .number(element, value::first_number(element, value));
+                self.findings.number(element, value);
                 self.json.begin_attribute(element.tag, element.vr)?;
                 value::write_numbers(&mut self.json, element, value);
                 self.json.end_attribute();

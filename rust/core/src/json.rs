@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::PartError;
+use crate::text::{self, Decimal, trim_end, unsigned_of};
 use crate::vr::Vr;
 
 /// Longest metadata of one instance, in bytes of plain JSON. An Enhanced CT of 20,000 frames has
@@ -31,6 +32,10 @@ struct Object {
 /// Bytes of `"ggggeeee":{"vr":"XX"}`: an attribute without a value is no longer than this.
 pub(crate) const EMPTY_ATTRIBUTE_BYTES: usize = 22;
 
+/// What most instances need, so that the buffers need not grow.
+const JSON_CAPACITY_BYTES: usize = 8 * 1024;
+const SPAN_CAPACITY: usize = 128;
+
 /// Writes one object, its attributes, and the objects nested in them.
 #[derive(Debug, Default)]
 pub(crate) struct JsonWriter {
@@ -39,9 +44,29 @@ pub(crate) struct JsonWriter {
     objects: Vec<Object>,
     /// Attributes that have begun and not ended, outermost first.
     open: Vec<(u32, usize)>,
+    may_hold_nul: bool,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The outermost object.
+    pub(crate) json: Vec<u8>,
+    /// The places of its attributes, by ascending tag.
+    pub(crate) spans: Vec<Span>,
+    /// The letters `\u0000` may stand in it; false if they do not.
+    pub(crate) may_hold_nul: bool,
 }
 
 impl JsonWriter {
+    pub(crate) fn new() -> Self {
+        Self {
+            out: Vec::with_capacity(JSON_CAPACITY_BYTES),
+            spans: Vec::with_capacity(SPAN_CAPACITY),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn begin_object(&mut self) {
         self.out.push(b'{');
         let object = Object {
@@ -61,13 +86,17 @@ impl JsonWriter {
         self.out.push(b'}');
     }
 
-    /// Ends the outermost object; returns it with the places of its attributes, by ascending tag.
-    pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<Span>) {
+    /// Ends the outermost object.
+    pub(crate) fn finish(mut self) -> Written {
         if let Some(object) = self.objects.pop() {
             self.sort(object);
         }
         self.out.push(b'}');
-        (self.out, self.spans)
+        Written {
+            json: self.out,
+            spans: self.spans,
+            may_hold_nul: self.may_hold_nul,
+        }
     }
 
     pub(crate) fn begin_attribute(&mut self, tag: u32, vr: Vr) -> Result<(), PartError> {
@@ -82,13 +111,13 @@ impl JsonWriter {
             object.is_sorted &= last.is_none_or(|last| last.tag < tag);
         }
         self.open.push((tag, self.out.len()));
-        self.out.push(b'"');
-        for shift in (0..8_u32).rev() {
-            self.out.push(hex_digit(tag >> shift.saturating_mul(4)));
-        }
-        self.out.extend_from_slice(b"\":{\"vr\":\"");
-        self.out.extend_from_slice(vr.code().as_bytes());
-        self.out.push(b'"');
+        let [[g0, g1], [g2, g3], [e0, e1], [e2, e3]] = tag.to_be_bytes().map(hex);
+        let [v0, v1] = vr.code_bytes();
+        // One piece: pushing byte by byte would ask for room each time.
+        self.out.extend_from_slice(&[
+            b'"', g0, g1, g2, g3, e0, e1, e2, e3, b'"', b':', b'{', b'"', b'v', b'r', b'"', b':',
+            b'"', v0, v1, b'"',
+        ]);
         Ok(())
     }
 
@@ -123,22 +152,19 @@ impl JsonWriter {
     pub(crate) fn string(&mut self, text: &str) {
         self.out.push(b'"');
         let mut rest = text.as_bytes();
-        while let Some(at) = rest
-            .iter()
-            .position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))
-        {
-            let (plain, special) = rest.split_at(at);
+        loop {
+            let (plain, special) = rest.split_at(plain_length(rest));
             self.out.extend_from_slice(plain);
-            if let [byte, after @ ..] = special {
-                self.escaped(*byte);
-                rest = after;
-            }
+            let [byte, after @ ..] = special else { break };
+            self.escaped(*byte);
+            rest = after;
         }
-        self.out.extend_from_slice(rest);
         self.out.push(b'"');
     }
 
     fn escaped(&mut self, byte: u8) {
+        // A text may also hold the letters of the escape, behind a backslash of its own.
+        self.may_hold_nul |= matches!(byte, 0 | b'\\');
         match byte {
             b'"' | b'\\' => self.out.extend_from_slice(&[b'\\', byte]),
             b'\n' => self.out.extend_from_slice(b"\\n"),
@@ -146,8 +172,7 @@ impl JsonWriter {
             b'\t' => self.out.extend_from_slice(b"\\t"),
             _ => {
                 self.out.extend_from_slice(b"\\u00");
-                self.out.push(hex_digit(u32::from(byte >> 4)));
-                self.out.push(hex_digit(u32::from(byte)));
+                self.out.extend_from_slice(&hex(byte));
             }
         }
     }
@@ -155,6 +180,54 @@ impl JsonWriter {
     /// The text of a number that JSON has as it is.
     pub(crate) fn raw_number(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// An integer in decimal.
+    pub(crate) fn integer(&mut self, is_negative: bool, mut magnitude: u64) {
+        let mut digits = [b'0'; 20];
+        let mut begin = digits.len();
+        for (at, digit) in digits.iter_mut().enumerate().rev() {
+            begin = at;
+            *digit = b'0'.wrapping_add((magnitude % 10) as u8);
+            magnitude /= 10;
+            if magnitude == 0 {
+                break;
+            }
+        }
+        if is_negative {
+            self.out.push(b'-');
+        }
+        self.out
+            .extend_from_slice(digits.get(begin..).unwrap_or_default());
+    }
+
+    /// A text as a JSON number, if DS or IS means one by it (PS3.5 6.2): no leading `+`, no leading
+    /// or trailing bare `.`, no leading zeros. Else false, and nothing is written.
+    pub(crate) fn number(&mut self, text: &str) -> bool {
+        let Some(decimal) = Decimal::parse(text) else {
+            return false;
+        };
+        // A double has no larger exponent; readers would make it infinite.
+        if decimal.exponent.is_some_and(|e| unsigned_of(e).len() > 3) {
+            return false;
+        }
+        if decimal.is_negative {
+            self.out.push(b'-');
+        }
+        let zeros = decimal.whole.iter().take_while(|digit| **digit == b'0');
+        match decimal.whole.get(zeros.count()..).unwrap_or_default() {
+            [] => self.out.push(b'0'),
+            whole => self.out.extend_from_slice(whole),
+        }
+        if let Some(fraction @ [_, ..]) = decimal.fraction {
+            self.out.push(b'.');
+            self.out.extend_from_slice(fraction);
+        }
+        if let Some(exponent) = decimal.exponent {
+            self.out.push(b'e');
+            self.out.extend_from_slice(exponent);
+        }
+        true
     }
 
     /// A finite number; NaN and infinities, which JSON lacks, as strings (PS3.18 F.2.3).
@@ -174,9 +247,9 @@ impl JsonWriter {
     pub(crate) fn person_name(&mut self, text: &str) {
         self.out.push(b'{');
         let mut is_first = true;
-        for (key, group) in ["Alphabetic", "Ideographic", "Phonetic"]
+        for (key, group) in ["\"Alphabetic\":", "\"Ideographic\":", "\"Phonetic\":"]
             .into_iter()
-            .zip(text.split('='))
+            .zip(text::split(text, b'='))
         {
             let group = trim_end(group);
             if group.is_empty() {
@@ -186,8 +259,7 @@ impl JsonWriter {
                 self.out.push(b',');
             }
             is_first = false;
-            self.string(key);
-            self.out.push(b':');
+            self.out.extend_from_slice(key.as_bytes());
             self.string(group);
         }
         self.out.push(b'}');
@@ -239,56 +311,27 @@ impl JsonWriter {
     }
 }
 
-/// Without the padding that PS3.5 6.2 allows behind a value.
-pub(crate) fn trim_end(text: &str) -> &str {
-    text.trim_end_matches([' ', '\0'])
-}
-
-/// `text` as a JSON number, if DS or IS means one by it (PS3.5 6.2): no leading `+`, no leading or
-/// trailing bare `.`, no leading zeros.
-pub(crate) fn number(text: &str) -> Option<String> {
-    let (sign, unsigned) = match text.as_bytes() {
-        [b'-', ..] => ("-", text.get(1..)?),
-        [b'+', ..] => ("", text.get(1..)?),
-        _ => ("", text),
-    };
-    let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
-        Some(at) => (
-            unsigned.get(..at)?,
-            Some(unsigned.get(at.checked_add(1)?..)?),
-        ),
-        None => (unsigned, None),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let is_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !is_digits(whole) || !is_digits(fraction) {
-        return None;
-    }
-    let whole = whole.trim_start_matches('0');
-    let mut out = format!("{sign}{}", if whole.is_empty() { "0" } else { whole });
-    if !fraction.is_empty() {
-        out.push('.');
-        out.push_str(fraction);
-    }
-    if let Some(exponent) = exponent {
-        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-        // A double has no larger exponent; readers would make it infinite.
-        if digits.is_empty() || digits.len() > 3 || !is_digits(digits) {
-            return None;
+/// How many bytes from the first on stand in a JSON string as they are.
+fn plain_length(bytes: &[u8]) -> usize {
+    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    let mut length = 0_usize;
+    // Sixteen at a time and without a way out in between, which the compiler does in one go.
+    for chunk in bytes.as_chunks::<16>().0 {
+        if chunk.iter().fold(false, |any, byte| any | is_special(byte)) {
+            break;
         }
-        out.push('e');
-        out.push_str(exponent);
+        length = length.saturating_add(chunk.len());
     }
-    Some(out)
+    let rest = bytes.get(length..).unwrap_or_default();
+    length.saturating_add(rest.iter().position(is_special).unwrap_or(rest.len()))
 }
 
-fn hex_digit(value: u32) -> u8 {
-    let digit = (value & 0xF) as u8;
-    if digit < 10 {
-        b'0'.wrapping_add(digit)
-    } else {
-        b'A'.wrapping_add(digit.wrapping_sub(10))
-    }
+/// A byte in hexadecimal, as the model writes tags.
+fn hex(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 0xF].map(|digit| match digit {
+        0..=9 => b'0'.wrapping_add(digit),
+        _ => b'A'.wrapping_add(digit).wrapping_sub(10),
+    })
 }
 
 #[cfg(test)]
@@ -305,7 +348,9 @@ mod tests {
             json.end_values();
             json.end_attribute();
         }
-        let (bytes, spans) = json.finish();
+        let Written {
+            json: bytes, spans, ..
+        } = json.finish();
         for span in &spans {
             let text = std::str::from_utf8(&bytes[span.start..span.end]).unwrap();
             assert!(text.starts_with(&format!("\"{:08X}\"", span.tag)), "{text}");
@@ -320,6 +365,25 @@ mod tests {
             r#"{"00080010":{"vr":"US","Value":[1]},"00280010":{"vr":"US","Value":[2]}}"#
         );
         assert_eq!(written(&[]), "{}");
+    }
+
+    fn number(text: &str) -> Option<String> {
+        let mut json = JsonWriter::default();
+        let is_number = json.number(text);
+        assert!(is_number || json.out.is_empty());
+        is_number.then(|| String::from_utf8(json.out).unwrap())
+    }
+
+    #[test]
+    fn integers_are_decimal() {
+        for value in [0, 7, 10, 512, -1, -32_768, i64::MAX, i64::MIN] {
+            let mut json = JsonWriter::default();
+            json.integer(value < 0, value.unsigned_abs());
+            assert_eq!(String::from_utf8(json.out).unwrap(), value.to_string());
+        }
+        let mut json = JsonWriter::default();
+        json.integer(false, u64::MAX);
+        assert_eq!(String::from_utf8(json.out).unwrap(), u64::MAX.to_string());
     }
 
     #[test]
@@ -341,6 +405,22 @@ mod tests {
             "", ".", "-", "1A", "1.9.10.0", "1e", "e5", "1e9999", "0x1", "1 2", "NaN",
         ] {
             assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_special_character_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            let plain = "x".repeat(length);
+            for special in ["", "\"", "\\", "\u{1f}"] {
+                let text = [&plain, special, "é"].concat();
+                let expected = if special.is_empty() {
+                    text.len()
+                } else {
+                    length
+                };
+                assert_eq!(plain_length(text.as_bytes()), expected, "{text}");
+            }
         }
     }
 
@@ -385,7 +465,7 @@ mod tests {
         json.begin_object();
         json.begin_attribute(0x0010_0010, Vr::Pn).unwrap();
         json.end_attribute();
-        let (_, spans) = json.finish();
+        let spans = json.finish().spans;
         assert_eq!(spans[0].end - spans[0].start, EMPTY_ATTRIBUTE_BYTES);
     }
 }

@@ -27,6 +27,7 @@ pub mod pack;
 pub mod part10;
 pub mod store;
 pub mod tag;
+mod text;
 pub mod validate;
 mod value;
 pub mod vr;

@@ -4,9 +4,9 @@ use crate::attributes::{self, ATTRIBUTES, Level};
 use crate::error::PartError;
 use crate::frames::Frames;
 use crate::instance::{Extractor, Facts, Rules};
-use crate::json;
 use crate::pack::{Deflater, Entry};
 use crate::part10::Part10Reader;
+use crate::text::trim_end;
 use crate::{tag, validate};
 
 /// Failure Reason (0008,1197): the data set is not one that can be stored (PS3.18 I.2, A900).
@@ -25,7 +25,8 @@ pub struct Instance {
     pub entry: Entry,
     /// First values of the matched rows of `ATTRIBUTES`; None if absent or empty.
     pub values: [Option<String>; ATTRIBUTES.len()],
-    /// DICOM JSON objects of the study's, series' and instance's attributes.
+    /// DICOM JSON objects of the study's and series' attributes; the instance's is left empty, since
+    /// its metadata is always at hand.
     pub level_json: [Vec<u8>; 3],
     /// Where the frames are; None without pixel data or where it cannot be told.
     pub frames: Option<Frames>,
@@ -112,17 +113,20 @@ impl PartReader {
         let error = self.error.or_else(|| self.reader.finish().err());
         let transfer_syntax_uid = self.reader.transfer_syntax_uid().to_owned();
         let is_implicit_vr = self.reader.is_implicit_vr();
-        let facts = self.reader.into_visitor().finish();
+        let mut facts = self.reader.into_visitor().finish();
         if let Some(error) = error {
             return Err(unreadable(error, &facts));
         }
         if let Some(refusal) = missing(rules, &facts) {
             return Err(refusal);
         }
+        let mut warnings = std::mem::take(&mut facts.findings.warnings);
         let uid = |tag| facts.value_of(tag).unwrap_or_default().to_owned();
-        let level_json =
-            [Level::Study, Level::Series, Level::Instance].map(|level| facts.level_json(level));
-        let mut warnings = facts.findings.warnings.clone();
+        let level_json = [
+            facts.level_json(Level::Study),
+            facts.level_json(Level::Series),
+            Vec::new(),
+        ];
         if facts.value_of(tag::PATIENT_ID).is_none() {
             warnings.push(validate::missing_comment(tag::PATIENT_ID));
         }
@@ -135,7 +139,7 @@ impl PartReader {
                 sop_instance_uid: uid(tag::SOP_INSTANCE_UID),
                 length: self.length,
                 crc32: self.crc32.finalize(),
-                segment: deflater.segment(&facts.json),
+                segment: deflater.segment(&facts.written.json),
             },
             values: facts.findings.values,
             level_json,
@@ -193,7 +197,7 @@ fn missing(rules: &PartRules, facts: &Facts) -> Option<Refusal> {
     }
     let study_uid = facts.value_of(tag::STUDY_INSTANCE_UID).unwrap_or_default();
     if let Some(wanted) = &rules.study_uid
-        && json::trim_end(wanted) != study_uid
+        && trim_end(wanted) != study_uid
     {
         let comment = "DICOM100: (0020,000d) - The StudyInstanceUID of the instance is not the \
                            one in the request's path"

@@ -3,6 +3,7 @@
 //!
 //! Reasons never hold the value. Lengths count characters.
 
+use crate::text::{self, Decimal, split};
 use crate::vr::Vr;
 
 /// What a rule says of a value; the error is the reason.
@@ -40,9 +41,7 @@ pub fn lenient(vr: Vr, text: &str) -> Verdict {
         | Vr::Pn
         | Vr::Sh
         | Vr::Tm
-        | Vr::Ui => text
-            .split('\\')
-            .try_for_each(|value| lenient_value(vr, value)),
+        | Vr::Ui => split(text, b'\\').try_for_each(|value| lenient_value(vr, value)),
         // UC, UR, UT and everything binary: no rule on content.
         _ => Ok(()),
     }
@@ -100,7 +99,7 @@ fn code_string(value: &str) -> Verdict {
 
 /// One part, or two around a `-`; each may be empty.
 fn ranged(value: &str, too_many: &'static str, rule: fn(&str) -> Verdict) -> Verdict {
-    let mut parts = value.split('-');
+    let mut parts = split(value, b'-');
     let (first, second) = (
         parts.next().unwrap_or_default(),
         parts.next().unwrap_or_default(),
@@ -148,7 +147,7 @@ fn time(value: &str) -> Verdict {
 /// DS: at most 16 characters of a decimal number without leading zeros.
 fn decimal_string(value: &str) -> Verdict {
     at_most(value, 16, TOO_LONG_16)?;
-    let value = value.trim_matches(' ');
+    let value = text::trim_spaces(value);
     unless(
         !value.is_empty() && !is_decimal(value),
         "value is no decimal string",
@@ -156,27 +155,12 @@ fn decimal_string(value: &str) -> Verdict {
 }
 
 fn is_decimal(value: &str) -> bool {
-    let unsigned = value.strip_prefix(['+', '-']).unwrap_or(value);
-    let (mantissa, exponent) = unsigned
-        .split_once(['e', 'E'])
-        .map_or((unsigned, None), |(m, e)| (m, Some(e)));
-    let is_exponent = exponent.is_none_or(|exponent| {
-        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-        !digits.is_empty() && is_digits(digits)
-    });
-    let (whole, fraction) = mantissa
-        .split_once('.')
-        .map_or((mantissa, None), |(w, f)| (w, Some(f)));
-    let is_whole = is_digits(whole) && (whole.len() < 2 || !whole.starts_with('0'));
-    let is_mantissa = match fraction {
-        None => !whole.is_empty(),
-        Some(fraction) => is_digits(fraction) && !(whole.is_empty() && fraction.is_empty()),
-    };
-    is_exponent && is_whole && is_mantissa
+    Decimal::parse(value)
+        .is_some_and(|decimal| decimal.whole.len() < 2 || !decimal.whole.starts_with(b"0"))
 }
 
 fn integer_string(value: &str) -> Verdict {
-    let value = value.trim_matches(' ');
+    let value = text::trim_spaces(value);
     if value.is_empty() {
         return Ok(());
     }
@@ -265,26 +249,26 @@ fn utc_offset(offset: &str) -> Verdict {
 
 fn text_value(value: &str, count_max: usize, too_long: &'static str) -> Verdict {
     at_most(value, count_max, too_long)?;
-    unless(value.chars().any(is_forbidden), INVALID_CHARACTER)
+    unless(has_forbidden(value), INVALID_CHARACTER)
 }
 
 fn person_name(value: &str) -> Verdict {
     unless(
-        value.split('=').count() > 3,
+        text::count(value, b'=') > 2,
         "value contains too many groups",
     )?;
-    value.split('=').try_for_each(|group| {
+    split(value, b'=').try_for_each(|group| {
         at_most(group, 64, TOO_LONG_64)?;
-        unless(group.chars().any(is_forbidden), CONTROL_CHARACTER)?;
+        unless(has_forbidden(group), CONTROL_CHARACTER)?;
         unless(
-            group.split('^').count() > 5,
+            text::count(group, b'^') > 4,
             "value contains too many components",
         )
     })
 }
 
 fn unique_identifier(value: &str) -> Verdict {
-    let value = value.trim_end_matches([' ', '\0']);
+    let value = text::trim_end(value);
     at_most(value, 64, TOO_LONG_64)?;
     if value.is_empty() {
         return Ok(());
@@ -294,7 +278,7 @@ fn unique_identifier(value: &str) -> Verdict {
         !value.bytes().all(is_allowed),
         "value contains invalid characters other than '0'-'9' and '.'",
     )?;
-    value.split('.').try_for_each(|component| {
+    split(value, b'.').try_for_each(|component| {
         unless(component.is_empty(), "a component can not be empty")?;
         let has_leading_zero = component.len() > 1 && component.starts_with('0');
         unless(has_leading_zero, "components must not have leading zeros")
@@ -322,22 +306,22 @@ pub fn strict(vr: Vr, value: &str, raw_length: usize) -> Verdict {
         }
         Vr::Lo => {
             at_most(value, 64, "Value length exceeds maximum length of 64.")?;
-            unless(value.chars().any(|c| is_forbidden(c) || c == '\\'), INVALID)
+            unless(has_forbidden(value) || value.contains('\\'), INVALID)
         }
         Vr::Pn => {
             unless(
-                value.split('=').count() > 3,
+                text::count(value, b'=') > 2,
                 "Value contains more than 3 groups.",
             )?;
-            value.split('=').try_for_each(|group| {
+            split(value, b'=').try_for_each(|group| {
                 at_most(
                     group,
                     64,
                     "One or more group of person name exceeds maximum length of 64.",
                 )?;
-                unless(group.chars().any(is_forbidden), INVALID)?;
+                unless(has_forbidden(group), INVALID)?;
                 unless(
-                    group.split('^').count() > 5,
+                    text::count(group, b'^') > 4,
                     "Value contains more than 5 components.",
                 )
             })
@@ -359,7 +343,7 @@ pub fn strict(vr: Vr, value: &str, raw_length: usize) -> Verdict {
 /// empty components pass.
 #[must_use]
 pub fn is_uid(text: &str) -> bool {
-    let text = text.trim_end_matches([' ', '\0']);
+    let text = text::trim_end(text);
     text.len() <= 64
         && text.ends_with(|last: char| last.is_ascii_digit())
         && text
@@ -416,8 +400,13 @@ fn is_calendar_date(value: &str) -> bool {
 }
 
 /// Control characters, but for the ESC that code extensions leave behind.
-fn is_forbidden(character: char) -> bool {
-    character.is_control() && character != '\u{1b}'
+fn has_forbidden(value: &str) -> bool {
+    if value.is_ascii() {
+        return value
+            .bytes()
+            .any(|byte| byte.is_ascii_control() && byte != 0x1B);
+    }
+    value.chars().any(|c| c.is_control() && c != '\u{1b}')
 }
 
 fn is_digits(text: &str) -> bool {

@@ -1,8 +1,9 @@
 //! Values by VR: how they are told apart, decoded, and written as DICOM JSON (PS3.18 F.2.3).
 
 use crate::dataset::Element;
-use crate::json::{self, JsonWriter};
+use crate::json::JsonWriter;
 use crate::tag;
+use crate::text::{self, trim_end};
 use crate::vr::Vr;
 
 /// What a VR's value is made of.
@@ -60,12 +61,12 @@ pub(crate) fn first(vr: Vr, text: &str) -> &str {
     if is_single(vr) {
         text
     } else {
-        text.split('\\').next().unwrap_or_default()
+        text::split(text, b'\\').next().unwrap_or_default()
     }
 }
 
 pub(crate) fn is_multiple(vr: Vr, text: &str) -> bool {
-    !is_single(vr) && text.contains('\\')
+    !is_single(vr) && text::find(text, b'\\').is_some()
 }
 
 pub(crate) fn first_u16(value: &[u8], is_big_endian: bool) -> Option<u16> {
@@ -97,7 +98,7 @@ pub(crate) fn all_u64(value: &[u8]) -> Vec<u64> {
 
 /// Writes a text element's values; nothing if all are empty (F.2.5).
 pub(crate) fn write_text(json: &mut JsonWriter, vr: Vr, text: &str) {
-    let text = json::trim_end(text);
+    let text = trim_end(text);
     if text.is_empty() {
         return;
     }
@@ -105,7 +106,7 @@ pub(crate) fn write_text(json: &mut JsonWriter, vr: Vr, text: &str) {
     if is_single(vr) {
         json.string(text);
     } else {
-        for (at, value) in text.split('\\').enumerate() {
+        for (at, value) in text::split(text, b'\\').enumerate() {
             if at > 0 {
                 json.comma();
             }
@@ -116,7 +117,7 @@ pub(crate) fn write_text(json: &mut JsonWriter, vr: Vr, text: &str) {
 }
 
 fn write_one(json: &mut JsonWriter, vr: Vr, value: &str) {
-    let value = json::trim_end(value);
+    let value = trim_end(value);
     // Leading spaces mean nothing in these (PS3.5 6.2).
     let value = match vr {
         Vr::Ae | Vr::Cs | Vr::Ds | Vr::Is => value.trim_start_matches(' '),
@@ -128,10 +129,7 @@ fn write_one(json: &mut JsonWriter, vr: Vr, value: &str) {
     }
     match vr {
         Vr::Pn => json.person_name(value),
-        Vr::Ds | Vr::Is => match json::number(value) {
-            Some(number) => json.raw_number(&number),
-            None => json.string(value),
-        },
+        Vr::Ds | Vr::Is if json.number(value) => {}
         _ => json.string(value),
     }
 }
@@ -207,8 +205,8 @@ pub(crate) fn write_numbers(json: &mut JsonWriter, element: &Element, value: &[u
             json.comma();
         }
         match number {
-            Number::Unsigned(number) => json.raw_number(&number.to_string()),
-            Number::Signed(number) => json.raw_number(&number.to_string()),
+            Number::Unsigned(number) => json.integer(false, number),
+            Number::Signed(number) => json.integer(number < 0, number.unsigned_abs()),
             Number::Float(number) => json.float(number),
             Number::Tag(tag) => json.string(&format!("{tag:08X}")),
         }

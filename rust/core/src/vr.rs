@@ -82,9 +82,43 @@ impl Vr {
     /// The VR with this two-letter code, if the standard has it.
     #[must_use]
     pub fn from_code(code: [u8; 2]) -> Option<Self> {
-        ALL.iter()
-            .find(|(_, known)| *known == code)
-            .map(|(vr, _)| *vr)
+        Some(match &code {
+            b"AE" => Self::Ae,
+            b"AS" => Self::As,
+            b"AT" => Self::At,
+            b"CS" => Self::Cs,
+            b"DA" => Self::Da,
+            b"DS" => Self::Ds,
+            b"DT" => Self::Dt,
+            b"FD" => Self::Fd,
+            b"FL" => Self::Fl,
+            b"IS" => Self::Is,
+            b"LO" => Self::Lo,
+            b"LT" => Self::Lt,
+            b"OB" => Self::Ob,
+            b"OD" => Self::Od,
+            b"OF" => Self::Of,
+            b"OL" => Self::Ol,
+            b"OV" => Self::Ov,
+            b"OW" => Self::Ow,
+            b"PN" => Self::Pn,
+            b"SH" => Self::Sh,
+            b"SL" => Self::Sl,
+            b"SQ" => Self::Sq,
+            b"SS" => Self::Ss,
+            b"ST" => Self::St,
+            b"SV" => Self::Sv,
+            b"TM" => Self::Tm,
+            b"UC" => Self::Uc,
+            b"UI" => Self::Ui,
+            b"UL" => Self::Ul,
+            b"UN" => Self::Un,
+            b"UR" => Self::Ur,
+            b"US" => Self::Us,
+            b"UT" => Self::Ut,
+            b"UV" => Self::Uv,
+            _ => return None,
+        })
     }
 
     /// The two-letter code as text.
@@ -128,6 +162,10 @@ impl Vr {
         }
     }
 
+    pub(crate) fn code_bytes(self) -> [u8; 2] {
+        *self.code().as_bytes().first_chunk().unwrap_or(b"UN")
+    }
+
     /// True where explicit VR encodings use two reserved bytes and a 32-bit length (PS3.5 7.1.2).
     #[must_use]
     pub fn has_long_header(self) -> bool {
@@ -147,5 +185,22 @@ impl Vr {
                 | Self::Ut
                 | Self::Uv
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_read_as_they_are_written() {
+        for (vr, code) in ALL {
+            assert_eq!(Vr::from_code(code), Some(vr));
+            assert_eq!(vr.code_bytes(), code);
+        }
+        let all: Vec<Vr> = (0..=u16::MAX)
+            .filter_map(|code| Vr::from_code(code.to_be_bytes()))
+            .collect();
+        assert_eq!(all, ALL.map(|(vr, _)| vr));
     }
 }

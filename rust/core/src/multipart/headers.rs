@@ -1,5 +1,7 @@
 //! The headers of one part (RFC 2046 5.1, RFC 5322 2.2).
 
+use std::borrow::Cow;
+
 /// The headers of one part that mean something here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartHeaders {
@@ -38,14 +40,15 @@ pub(super) fn end(headers: &[u8], known: usize) -> Option<usize> {
 /// Names in any case; of a name that comes twice, the first; what is no such line means nothing.
 pub(super) fn parse(headers: &[u8]) -> PartHeaders {
     let text = String::from_utf8_lossy(headers);
-    let mut lines: Vec<String> = Vec::new();
+    let mut lines: Vec<Cow<'_, str>> = Vec::new();
     for line in text.split('\n') {
         match lines.last_mut() {
             Some(last) if line.starts_with([' ', '\t']) => {
+                let last = last.to_mut();
                 last.push(' ');
                 last.push_str(line.trim());
             }
-            _ => lines.push(line.trim_end().to_owned()),
+            _ => lines.push(Cow::Borrowed(line.trim_end())),
         }
     }
     let value_of = |wanted: &str| {
