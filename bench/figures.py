@@ -50,7 +50,11 @@ def measure(
         sent_bytes: Of all requests; with 0 the bytes of the answers count.
     """
     watch = Watch(server)
-    done = do()
+    try:
+        done = do()
+    except Exception as error:
+        error.add_note(f"in {scenario}, {server.name}")
+        raise
     usage = watch.stop()
     count = len(done.latencies_s) * per_request
     us = 1e6 / count

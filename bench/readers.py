@@ -40,7 +40,7 @@ def readers_of(server: Server, series: Series) -> dict[str, Sequence[Request]]:
 def waits(
     server: Server, readers: Mapping[str, Sequence[Request]], stores: Stores | None = None
 ) -> list[Figure]:
-    """Returns two figures for each reader, over one connection: idle, then saturated.
+    """Returns two figures for each reader, over one connection, and one of the load itself.
 
     Args:
         stores: Makes the requests of the load, without end; by default small instances.
@@ -50,15 +50,24 @@ def waits(
     ]
     is_over = threading.Event()
     failures: list[BaseException] = []
+    loads: list[Figure] = []
     requests = (stores or (lambda: _small_stores(server)))()
 
     def saturate() -> None:
         try:
-            load.run(
-                server.port,
-                itertools.takewhile(lambda _: not is_over.is_set(), requests),
-                connections=CONNECTIONS,
-                is_right=all_stored(server, PER_REQUEST),
+            loads.append(
+                measure(
+                    LOAD_NAME,
+                    server,
+                    "instances/s",
+                    lambda: load.run(
+                        server.port,
+                        itertools.takewhile(lambda _: not is_over.is_set(), requests),
+                        connections=CONNECTIONS,
+                        is_right=all_stored(server, PER_REQUEST),
+                    ),
+                    per_request=PER_REQUEST,
+                )
             )
         except BaseException as error:
             failures.append(error)
@@ -74,7 +83,7 @@ def waits(
         thread.join()
     if failures:
         raise failures[0]
-    return figures
+    return figures + loads
 
 
 def read(server: Server, name: str, requests: Sequence[Request]) -> Figure:

@@ -33,6 +33,10 @@ brackets. The ratios are what counts: service and limit of one iteration, of thi
 figures belong to this machine, and hardly compare to those of another run. Memory is the highest
 resident set of any one worker, as the kernel keeps it (VmHWM), over all iterations.
 """
+NOTHING = """## Figures
+
+None yet: they are rendered from runs, and none was kept since what is measured has changed.
+"""
 MACHINE = """## Machine and versions
 
 {machine}
@@ -59,13 +63,13 @@ TAIL = """## Again
 
 def page(results: Mapping[str, dict[str, Any]]) -> str:
     """Returns the page."""
-    parts = [HEAD, *_sections(results)]
+    parts = [HEAD, *(_sections(results) or [NOTHING])]
     peer = results.get("short", {}).get("peer")
     if peer:
         parts.append(PEER.format(facts=_listed(peer)))
     # One machine, which both runs describe.
-    machine = next((results[name]["machine"] for name in ("short", "scale") if name in results), {})
-    parts.append(MACHINE.format(machine=_listed(machine)))
+    machines = [results[name]["machine"] for name in ("short", "scale") if name in results]
+    parts += [MACHINE.format(machine=_listed(machine)) for machine in machines[:1]]
     return "\n".join([*parts, TAIL])
 
 

@@ -7,9 +7,9 @@ from bench.tables import reached, table
 
 SECTION = """## {instances:,} instances
 
-{studies:,} studies of {per_study} instances of {small_kb} kB ({first_request} a request), with
-patients, dates, accession numbers and modalities that vary and UIDs that are scattered. Stored in
-{minutes:.0f} minutes. The index is all tables of the schema with all their indexes.
+{studies:,} studies of {per_study} instances, with patients, dates, accession numbers and modalities
+that vary, and UIDs that are scattered; {load}. Stored in {minutes:.1f} minutes. The index is all
+tables of the schema with all their indexes.
 
 {targets}
 
@@ -24,7 +24,7 @@ The largest tables and indexes, in bytes per instance, without TOAST:
 
 {relations}
 
-Readers of this index while {load} are stored:
+### Readers of this index while Store is saturated
 
 {waits}
 """
@@ -37,8 +37,6 @@ def section(run: dict[str, Any]) -> str:
         instances=count,
         studies=run["studies"],
         per_study=count // run["studies"],
-        small_kb=run["small_kb"],
-        first_request=run["load"],
         minutes=run["seconds"] / 60,
         targets=targets(run),
         share=f"1/{len(run['stretches'])}",

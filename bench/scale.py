@@ -10,13 +10,13 @@ from bench import instances, load, machine, population, readers, scale_index, sc
 from bench.instances import SMALL
 from bench.mould import Request
 from bench.processes import Watch
-from bench.scratch import require_room, scratch
+from bench.readers import CONNECTIONS, PER_REQUEST
+from bench.scratch import free_bytes, require_room, scratch
 from bench.servers import Server
 from bench.stores import RSS_MIB_MAX, all_stored
 
 INSTANCES = 1_000_000
 INSTANCES_MIN = 50_000
-PER_REQUEST, CONNECTIONS = 100, 4
 FIRST = (5_000, 20_000)
 """Instances stored, between which the first rate is taken."""
 LAST = 50_000
@@ -48,8 +48,9 @@ def measure(count: int) -> dict[str, Any]:
         msg = f"a scale run stores at least {INSTANCES_MIN:,} instances"
         raise SystemExit(msg)
     length = len(instances.template(SMALL))
-    room = count * (length + INDEX_BYTES_MAX) + WAL_BYTES_MAX
-    require_room(room, f"store fewer: --instances {max(INSTANCES_MIN, count // 10)}")
+    each = length + INDEX_BYTES_MAX
+    fitting = max(INSTANCES_MIN, (free_bytes() - WAL_BYTES_MAX) // each // 10_000 * 10_000)
+    require_room(count * each + WAL_BYTES_MAX, f"store fewer: --instances {fitting}")
     studies = count // population.PER_STUDY
     with scratch() as folder, servers.service(folder, len(os.sched_getaffinity(0))) as server:
         watch = Watch(server)
@@ -68,9 +69,8 @@ def measure(count: int) -> dict[str, Any]:
     return {
         "instances": count,
         "studies": studies,
-        "small_kb": round(length / 1000),
         "machine": facts,
-        "load": f"{SMALL.text}, {PER_REQUEST} x {CONNECTIONS}",
+        "load": readers.LOAD_NAME,
         "targets": TARGETS,
         "seconds": done.seconds,
         "first": [*FIRST],

@@ -21,18 +21,21 @@ def scratch() -> Generator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def free_bytes() -> int:
+    """Returns the room on the disk of such folders, less what is left to others."""
+    return max(0, shutil.disk_usage(tempfile.gettempdir()).free - FREE_BYTES_SPARE)
+
+
 def require_room(byte_count: int, advice: str) -> None:
     """Ends the run before it fills the disk.
 
     Raises:
         SystemExit: There is too little room; the text says what to do.
     """
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    needed = byte_count + FREE_BYTES_SPARE
-    if free < needed:
+    if free_bytes() < byte_count:
         msg = (
-            f"the folder for temporary files has {free / 1e9:.0f} GB of room and this run needs "
-            f"{needed / 1e9:.0f} GB; {advice}, or name another disk: TMPDIR=/a/folder"
+            f"the disk of temporary files has {free_bytes() / 1e9:.0f} GB of room, this run needs "
+            f"{byte_count / 1e9:.0f} GB; {advice}, or name another disk: TMPDIR=/a/folder"
         )
         raise SystemExit(msg)
 

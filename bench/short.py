@@ -30,6 +30,7 @@ def measure(iterations: int, seconds: float, *, with_peer: bool) -> dict[str, An
     require_room(round(BYTES_PER_S * seconds * len(stores.STORES)), "make it shorter: --seconds 1")
     figures: list[Figure] = []
     waits: list[Figure] = []
+    facts: dict[str, str] = {}
     peer_facts: dict[str, str] | None = None
     for iteration in range(iterations):
         turn = f"iteration {iteration + 1} of {iterations}"
@@ -54,7 +55,6 @@ def measure(iterations: int, seconds: float, *, with_peer: bool) -> dict[str, An
         "seconds": seconds,
         "machine": facts,
         "peer": peer_facts,
-        "load": readers.LOAD_NAME,
         "lone": [each.name for each in stores.STORES if each.pause_s],
         "targets": targets(),
         "figures": [asdict(figure) for figure in figures],
