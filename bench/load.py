@@ -1,21 +1,46 @@
-"""A load client that costs next to nothing: blocking sockets, prepared requests, threads."""
+"""A load client that costs little: blocking sockets, prepared requests, a thread a connection."""
 
+import gc
 import socket
+import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.mould import Request
+
 RECEIVE_BYTES = 1024**2
-TIMEOUT_S = 120.0
+KEPT_BYTES_MAX = 1024**2
+"""Of an answer; the body of a longer one is only counted."""
+TIMEOUT_S = 120
+IOV_COUNT_MAX = 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response; `body` is empty where it was too long to keep."""
+
+    status: int
+    length: int
+    body: bytes
+
+
+Check = Callable[[Answer], bool]
+"""Says whether an answer is right."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a load did."""
+    """What a load did.
+
+    Attributes:
+        ends_s: When each request was answered, counted from the beginning; ascending.
+    """
 
     seconds: float
-    latencies_s: list[float]
+    latencies_s: Sequence[float]
+    ends_s: Sequence[float]
     received_bytes: int
 
     def percentile_ms(self, share: float) -> float:
@@ -28,41 +53,77 @@ class Connection:
     """One kept-alive HTTP/1.1 connection."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
         self._buffer = bytearray(RECEIVE_BYTES)
+        self._is_closing = False
+        self._connect()
 
-    def ask(self, head: bytes, body: bytes = b"") -> tuple[int, int]:
-        """Sends a request; returns the status and the bytes of the answer's body."""
-        if body:
-            self._socket.sendall(head)
-            self._socket.sendall(body)
-        else:
-            self._socket.sendall(head)
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The kernel's timeouts: Python's would poll before every call.
+        self._socket.settimeout(None)
+        span = struct.pack("ll", TIMEOUT_S, 0)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, span)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
+
+    def ask(self, request: Request) -> Answer:
+        """Sends a request and reads the answer; connects again if the last one ended with that."""
+        if self._is_closing:
+            self._socket.close()
+            self._connect()
+        for at in range(0, len(request.pieces), IOV_COUNT_MAX):
+            self._send(request.pieces[at : at + IOV_COUNT_MAX])
         received = bytearray()
         while (end := received.find(b"\r\n\r\n")) < 0:
             received += self._receive()
         header = bytes(received[:end]).lower()
         status = int(header.split(b" ", 2)[1])
-        rest = len(received) - end - 4
+        body = received[end + 4 :]
+        self._is_closing = b"connection: close" in header
         if b"content-length:" in header:
             length = int(header.split(b"content-length:")[1].split(b"\r\n")[0])
-            left = length - rest
-            while left > 0:
-                left -= len(self._receive())
-            return status, length
+            return self._rest_of(status, length, body)
         if b"transfer-encoding: chunked" in header:
-            tail = bytes(received[-5:])
-            while not tail.endswith(b"0\r\n\r\n"):
-                chunk = self._receive()
-                rest += len(chunk)
-                tail = (tail + bytes(chunk[-5:]))[-5:]
-            return status, rest
-        return status, 0
+            return self._chunks_of(status, body)
+        if self._is_closing:
+            return Answer(status, len(body) + self._count_to_end(), b"")
+        return Answer(status, 0, b"")
 
     def close(self) -> None:
         """Closes the connection."""
         self._socket.close()
+
+    def _rest_of(self, status: int, length: int, body: bytearray) -> Answer:
+        left = length - len(body)
+        while left > 0:
+            chunk = self._receive()
+            left -= len(chunk)
+            if length <= KEPT_BYTES_MAX:
+                body += chunk
+        return Answer(status, length, bytes(body) if length <= KEPT_BYTES_MAX else b"")
+
+    def _chunks_of(self, status: int, body: bytearray) -> Answer:
+        """The length includes the framing of the chunks, a few bytes in many."""
+        length, tail = len(body), bytes(body[-5:])
+        while not tail.endswith(b"0\r\n\r\n"):
+            chunk = self._receive()
+            length += len(chunk)
+            tail = (tail + bytes(chunk[-5:]))[-5:]
+        return Answer(status, length, b"")
+
+    def _count_to_end(self) -> int:
+        length = 0
+        while count := self._socket.recv_into(self._buffer):
+            length += count
+        return length
+
+    def _send(self, pieces: Sequence[bytes]) -> None:
+        sent = self._socket.sendmsg(pieces)
+        for piece in pieces:
+            if sent < len(piece):
+                self._socket.sendall(memoryview(piece)[sent:])
+            sent = max(0, sent - len(piece))
 
     def _receive(self) -> memoryview:
         count = self._socket.recv_into(self._buffer)
@@ -74,53 +135,62 @@ class Connection:
 
 def run(
     port: int,
-    requests: Iterator[tuple[bytes, bytes]],
+    requests: Iterator[Request],
     *,
     connections: int,
-    is_right: Callable[[int, int], bool],
+    is_right: Check,
+    pause_s: float = 0.0,
 ) -> Load:
     """Sends all requests over so many connections at once.
 
     Args:
-        requests: Head and body of each; taken from under a lock, so that it may be a generator.
-        is_right: Says of a status and a body length whether the answer is right; a wrong one ends
-            the load, since a benchmark that counts errors measures nothing.
+        requests: Taken from under a lock, so that it may be a generator.
+        is_right: A wrong answer ends the load: a benchmark that counts errors measures nothing.
+        pause_s: How long a connection rests between an answer and its next request.
     """
     lock = threading.Lock()
-    latencies: list[float] = []
+    answers: list[tuple[float, float]] = []
     received = 0
     failures: list[BaseException] = []
 
     def work() -> None:
         nonlocal received
-        connection = Connection(port)
         try:
+            connection = Connection(port)
             while not failures:
                 with lock:
                     request = next(requests, None)
                 if request is None:
-                    return
-                began = time.perf_counter()
-                status, length = connection.ask(*request)
-                took = time.perf_counter() - began
-                if not is_right(status, length):
-                    msg = f"status {status} with {length} bytes"
+                    break
+                start = time.perf_counter()
+                answer = connection.ask(request)
+                end = time.perf_counter()
+                if not is_right(answer):
+                    msg = f"status {answer.status}, {answer.length} bytes: {answer.body[:300]!r}"
                     raise RuntimeError(msg)
                 with lock:
-                    latencies.append(took)
-                    received += length
+                    answers.append((end - began, end - start))
+                    received += answer.length
+                if pause_s:
+                    time.sleep(pause_s)
+            connection.close()
         except BaseException as error:
             failures.append(error)
-        finally:
-            connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(connections)]
-    began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seconds = time.perf_counter() - began
+    gc.collect()
+    gc.disable()
+    try:
+        began = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        seconds = time.perf_counter() - began
+    finally:
+        gc.enable()
     if failures:
         raise failures[0]
-    return Load(seconds, latencies, received)
+    answers.sort()
+    ends, latencies = [end for end, _ in answers], [latency for _, latency in answers]
+    return Load(seconds, latencies, ends, received)

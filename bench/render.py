@@ -1,77 +1,86 @@
-"""Renders `bench/README.md` from a run's figures. No figure is ever typed."""
+"""Renders `bench/README.md` from the results that there are. No figure is ever typed."""
 
-from collections.abc import Sequence
-from statistics import median
+from collections.abc import Mapping
 from typing import Any
 
-TEXT = """# Bench
+from bench import render_micro, render_scale, render_short
 
-**Question.** How close does the service come to what the machine can do at all, and how long does
-one request take?
+SECTIONS = {
+    "short": render_short.section,
+    "scale": render_scale.section,
+    "micro": render_micro.section,
+}
+HEAD = """# Bench
+
+**Question.** How close does the service come to what the machine can do at all, does it stay so
+with a million instances, and how long does one request take?
 
 **Method.** `make bench` starts the service (`longshore serve`, embedded PostgreSQL, local packs,
 fsync and synchronous commit on) and the machine's limit: a bare granian app with as many workers
 that drains a body into a file and fsyncs it before it answers, or sends one file. The load client
-runs on the same machine, over kept-alive HTTP/1.1 connections of blocking sockets with prepared
-requests. Service and limit take turns within an iteration; the figures are medians over
-{iterations} iterations, with the lowest and highest in brackets. Every answer is checked, and after
-each Store the service is asked how many instances the study has. Instances are synthetic and
-deterministic: a CT of {ct_kb} kB with over 100 attributes, sequences and private elements, and a
-small one of {small_kb} kB. *a x b* means a instances per request over b connections.
+runs on the same machine, over kept-alive HTTP/1.1 connections of blocking sockets; its requests are
+made before the clock runs, and share their pixel data. Service and limit take turns within an
+iteration, each time begun by another one; each iteration begins with empty servers, and each
+scenario with some requests that do not count. Every answer is checked, and after each Store
+scenario the service is asked how many instances the study has.
 
-**How to read it.** The ratio is what counts: rate of the service ÷ rate of the limit, both from
-this run. Absolute figures belong to this machine.
+Instances are synthetic and deterministic: a CT with over 100 attributes, sequences and private
+elements, and a small one. *a x b* means a instances per request over b connections. *1 x 1* is a
+lone Store, with a pause of some milliseconds before each.
 
-## Figures
+**How to read it.** Figures are medians over the iterations, with the lowest and the highest in
+brackets. The ratios are what counts: service and limit of one iteration, of this run. Absolute
+figures belong to this machine, and hardly compare to those of another run. Memory is the highest
+resident set of any one worker, as the kernel keeps it (VmHWM), over all iterations.
+"""
+NOTHING = """## Figures
 
-{figures}
-
-## Machine and versions
+None yet: they are rendered from runs, and none was kept since what is measured has changed.
+"""
+MACHINE = """## Machine and versions
 
 {machine}
+"""
+PEER = """## The peer
 
-## Again
+Orthanc from Debian's packages, on the same machine in the same run, with the same client and the
+same files. It syncs its files, and its SQLite index less often. Where it is slow it gets fewer
+requests, so that a scenario takes about as long. It ends the answer of a series by closing the
+connection.
 
-`make bench` prints the figures and writes them to `bench/results/latest.json`;
-`make bench ITERATIONS=1` takes a minute. `python -m bench --render` writes this page from them.
+{facts}
+"""
+TAIL = """## Again
+
+- `make bench` takes some four minutes, prints the tables and keeps the figures in
+  `bench/results/short.json`. `make bench ITERATIONS=1` takes a good minute; `make bench PEER=1`
+  measures Orthanc too, and installs it where it may.
+- `make bench-scale` stores a million instances (some 30 GB, removed afterwards) and keeps the
+  figures in `bench/results/scale.json`; `make bench-scale INSTANCES=100000` stores fewer.
+- `python -m bench --render` writes this page from the results that there are.
 """
 
 
-def render(run: dict[str, Any]) -> str:
+def page(results: Mapping[str, dict[str, Any]]) -> str:
     """Returns the page."""
-    return TEXT.format(
-        iterations=run["iterations"],
-        ct_kb=run["ct_kb"],
-        small_kb=run["small_kb"],
-        figures=table(run["figures"]),
-        machine="\n".join(f"- {name}: {value}" for name, value in run["machine"].items()),
-    )
+    parts = [HEAD, *(_sections(results) or [NOTHING])]
+    peer = results.get("short", {}).get("peer")
+    if peer:
+        parts.append(PEER.format(facts=_listed(peer)))
+    # One machine, which both runs describe.
+    machines = [results[name]["machine"] for name in ("short", "scale") if name in results]
+    parts += [MACHINE.format(machine=_listed(machine)) for machine in machines[:1]]
+    return "\n".join([*parts, TAIL])
 
 
-def table(figures: Sequence[dict[str, Any]]) -> str:
-    """Returns the figures as a table, one row per scenario."""
-    lines = [
-        "| scenario | service | limit | ratio | p50 | p95 | MB/s |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for scenario in dict.fromkeys(figure["scenario"] for figure in figures):
-        ours = [f for f in figures if f["scenario"] == scenario and f["server"] == "longshore"]
-        limit = [f for f in figures if f["scenario"] == scenario and f["server"] == "limit"]
-        ratio = _of(ours, "rate") / _of(limit, "rate") if limit else None
-        lines.append(
-            f"| {scenario} | {_rate(ours)} | {_rate(limit) if limit else '-'} "
-            f"| {f'{ratio:.2f}' if ratio is not None else '-'} "
-            f"| {_of(ours, 'p50_ms'):.1f} ms | {_of(ours, 'p95_ms'):.1f} ms "
-            f"| {_of(ours, 'megabytes_per_s'):.0f} |"
-        )
-    return "\n".join(lines)
+def summary(results: Mapping[str, dict[str, Any]]) -> str:
+    """Returns the tables alone."""
+    return "\n".join(_sections(results))
 
 
-def _of(figures: Sequence[dict[str, Any]], member: str) -> float:
-    return median(figure[member] for figure in figures)
+def _sections(results: Mapping[str, dict[str, Any]]) -> list[str]:
+    return [render(results[name]) for name, render in SECTIONS.items() if name in results]
 
 
-def _rate(figures: Sequence[dict[str, Any]]) -> str:
-    rates = [figure["rate"] for figure in figures]
-    spread = f" [{min(rates):,.0f}-{max(rates):,.0f}]" if len(rates) > 1 else ""
-    return f"{median(rates):,.0f}{spread} {figures[0]['unit']}"
+def _listed(facts: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in facts.items())

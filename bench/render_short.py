@@ -1,0 +1,195 @@
+"""The tables of the short run: service, limit and peer side by side, and what each costs."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from bench.peer import ORTHANC
+from bench.readers import BUSY, IDLE
+from bench.servers import LIMIT, SERVICE
+from bench.tables import Rows, chosen, middle, names, of, reached, spread, table
+
+SECTION = """## Stores, and what they shall reach
+
+{targets}
+
+## Service, limit{and_peer}: rates
+
+{rates}
+
+## Service, limit{and_peer}: latency of a request
+
+{latencies}
+
+## Where the time goes
+
+Processor time per instance (or frame) in microseconds: of the processes that serve, in user mode
+and in the kernel, of PostgreSQL, and of the load client, beside the time that passed. With {cores}
+cores the first four cannot add up to more than {cores} times the last. A lone Store's time that
+passed includes the pause before it.
+
+{costs}
+
+## Readers while Store is saturated
+
+{waits}
+
+## What a Store of one CT costs, step by step
+
+One Store at a time, one worker, each step measured alone, in order. *Copies* is what Python's
+allocator gave out meanwhile, as a multiple of the body: 0 means that the body's bytes stayed where
+they were.
+
+{steps}
+"""
+
+
+def section(run: dict[str, Any]) -> str:
+    """Returns the tables of a short run."""
+    return SECTION.format(
+        targets=targets(run),
+        rates=rates([each for each in run["figures"] if each["scenario"] not in run["lone"]]),
+        latencies=latencies(run["figures"]),
+        costs=costs(run["figures"]),
+        waits=waits(run["waits"]),
+        steps=steps(run["steps"]),
+        cores=run["machine"]["cores"],
+        and_peer=" and Orthanc" if _has_peer(run["figures"]) else "",
+    )
+
+
+def targets(run: dict[str, Any]) -> str:
+    """Returns each target with what was reached."""
+    return table(
+        ["scenario", "figure", "target", "measured", "reached"],
+        [_target(run["figures"], target) for target in run["targets"]],
+        texts=(0, 1),
+    )
+
+
+def _target(figures: Rows, target: dict[str, Any]) -> Sequence[str]:
+    scenario, bound = target["scenario"], target["value"]
+    ours, limit = chosen(figures, scenario, SERVICE), chosen(figures, scenario, LIMIT)
+    match target["bound"]:
+        case "ratio_min":
+            what, form, sign = "rate / limit's", ".2f", "at least"
+            values = _ratios(ours, limit, "rate")
+        case "rate_min":
+            what, form, sign = "instances/s", ",.0f", "above"
+            values = [figure["rate"] for figure in ours]
+        case "p50_ratio_max":
+            what, form, sign = "p50 / limit's", ".2f", "at most"
+            values = _ratios(ours, limit, "p50_ms")
+        case _:
+            what, form, sign = "highest RSS of a worker, MiB", ".0f", "below"
+            values = [max(figure["rss_mib"] for figure in ours)]
+    found = median(values)
+    is_reached = found >= bound if sign in {"at least", "above"} else found <= bound
+    text = f"{sign} {format(bound, form)}"
+    return [scenario, what, text, spread(values, form), reached(is_reached)]
+
+
+def _ratios(ours: Rows, limit: Rows, member: str) -> list[float]:
+    """Service and limit of one iteration belong together: they ran one after the other."""
+    return [each[member] / other[member] for each, other in zip(ours, limit, strict=True)]
+
+
+def rates(figures: Rows) -> str:
+    """Returns the rates of all servers."""
+    servers = _servers(figures)
+    rows = [
+        [
+            scenario,
+            *(of(chosen(figures, scenario, server), "rate", ",.0f") for server in servers),
+            chosen(figures, scenario, SERVICE)[0]["unit"],
+            of(chosen(figures, scenario, SERVICE), "megabytes_per_s", ",.0f"),
+        ]
+        for scenario in names(figures)
+    ]
+    return table(["scenario", *_heads(servers), "unit", "service, MB/s"], rows)
+
+
+def latencies(figures: Rows) -> str:
+    """Returns p50 and p95 of all servers."""
+    servers = _servers(figures)
+    heads = [f"{head}, {part}" for head in _heads(servers) for part in ("p50 ms", "p95 ms")]
+    rows = [
+        [
+            scenario,
+            *(
+                of(chosen(figures, scenario, server), member, ".1f")
+                for server in servers
+                for member in ("p50_ms", "p95_ms")
+            ),
+        ]
+        for scenario in names(figures)
+    ]
+    return table(["scenario", *heads], rows)
+
+
+def costs(figures: Rows) -> str:
+    """Returns where the processor's time goes, per instance."""
+    members = ("workers_user_us", "workers_system_us", "postgres_us", "client_us")
+    rows = [
+        [
+            scenario,
+            head,
+            *(f"{middle(found, member):,.0f}" for member in members),
+            f"{1e6 / middle(found, 'rate'):,.0f}",
+            f"{max(figure['rss_mib'] for figure in found):.0f}",
+        ]
+        for scenario in names(figures)
+        for server, head in zip(_servers(figures), _heads(_servers(figures)), strict=True)
+        if (found := chosen(figures, scenario, server))
+    ]
+    heads = ["scenario", "server", "user", "system", "PostgreSQL", "client", "passed", "RSS, MiB"]
+    return table(heads, rows, texts=(0, 1))
+
+
+def waits(figures: Rows) -> str:
+    """Returns how long readers wait, and what they waited beside."""
+    loads = [each for each in figures if each["server"] == SERVICE]
+    rows = [
+        [
+            name,
+            *(
+                of(chosen(figures, name, state), member, ".1f")
+                for state in (IDLE, BUSY)
+                for member in ("p50_ms", "p95_ms")
+            ),
+        ]
+        for name in names([each for each in figures if each["server"] != SERVICE])
+    ]
+    heads = ["idle, p50 ms", "idle, p95 ms", "saturated, p50 ms", "saturated, p95 ms"]
+    text = (
+        f"One connection asks, first of an idle service, then while instances ({names(loads)[0]}) "
+        f"are stored, {of(loads, 'rate', ',.0f')} a second."
+    )
+    return "\n\n".join([text, table(["request", *heads], rows)])
+
+
+def steps(found: Rows) -> str:
+    """Returns the steps of a Store."""
+    rows = [
+        [
+            step["name"],
+            f"{step['us']:,.0f}",
+            "-" if step["copies"] is None else f"{step['copies']:.2f}",
+            step["bytes_text"],
+        ]
+        for step in found
+    ]
+    return table(["step", "µs", "copies", "what happens to the bytes"], rows, texts=(0, 3))
+
+
+def _has_peer(figures: Rows) -> bool:
+    return any(figure["server"] == ORTHANC for figure in figures)
+
+
+def _servers(figures: Rows) -> list[str]:
+    return [SERVICE, LIMIT, *([ORTHANC] if _has_peer(figures) else [])]
+
+
+def _heads(servers: Sequence[str]) -> list[str]:
+    heads = {SERVICE: "service", LIMIT: "limit", ORTHANC: "Orthanc"}
+    return [heads[server] for server in servers]
