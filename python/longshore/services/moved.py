@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from longshore.blobs.store import BlobFacts, BlobStore
-from longshore.extent import Extent
+from longshore.extent import Extent, pack_blob
 from longshore.index.database import Database
-from longshore.index.packs import known_packs
+from longshore.index.packs import claim_for_sweep, known_packs, live_packs
 from longshore.services.packs import DEAD_PREFIX
 
 MOVED_PREFIX = "moved/"
@@ -47,7 +47,7 @@ async def record_moved(
 
 
 async def forget_moved(database: Database, blobs: BlobStore, *, grace_s: float) -> None:
-    """Removes the notes of moves whose old packs are gone, and those that these came from.
+    """Removes the notes of moves whose old packs are gone, and of those that never came to be.
 
     Call it behind the sweep, so that no old pack is left that only lost its row.
     """
@@ -56,9 +56,26 @@ async def forget_moved(database: Database, blobs: BlobStore, *, grace_s: float) 
     noted = {_new_pack_id(facts) for facts in notes}
     for facts in notes:
         if facts.modified_at < before:
-            old = (await _read(blobs, facts)).keys()
-            if not old & noted and not await known_packs(database, list(old)):
+            old_pack_ids = set((await _read(blobs, facts)).keys())
+            # What an old pack was copied from may be there still, and lies behind this note.
+            if not old_pack_ids & noted and await _is_over(
+                database, blobs, _new_pack_id(facts), old_pack_ids
+            ):
                 await blobs.delete(facts.name)
+
+
+async def _is_over(
+    database: Database, blobs: BlobStore, new_pack_id: str, old_pack_ids: set[str]
+) -> bool:
+    known = await known_packs(database, [new_pack_id, *old_pack_ids])
+    if not known & old_pack_ids:
+        return True
+    if new_pack_id in known or known & old_pack_ids != await live_packs(database, old_pack_ids):
+        return False
+    # The old packs live on: whoever copied them stopped. The claim makes sure of that.
+    blob = pack_blob(new_pack_id)
+    is_there = [facts async for facts in blobs.list(blob)] != []
+    return not is_there and await claim_for_sweep(database, new_pack_id)
 
 
 async def drop_moved(blobs: BlobStore, new_pack_id: str) -> None:

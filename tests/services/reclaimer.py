@@ -1,0 +1,99 @@
+"""A process that gives space back until it is killed: `python -m tests.services.reclaimer`.
+
+It prints a line when it begins. Where it is to die at a step, a step is every statement sent to the
+index and everything asked of the storage; it dies by SIGKILL just before.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from longshore.blobs.local import LocalBlobStore, _LocalWriter
+from longshore.index import packs as index_packs
+from longshore.settings import Settings
+from tests.services.shop import AT_ONCE, Shop, opened
+
+ROOT = Path(__file__).parents[2]
+
+
+def spawn(shop: Shop, *options: str) -> subprocess.Popen[str]:
+    """Starts such a process beside a service; returns when it begins its work."""
+    settings = shop.settings
+    command = [sys.executable, "-m", "tests.services.reclaimer", *options]
+    command += ["--dsn", settings.database, "--data", str(settings.data)]
+    command += ["--blobs", settings.blobs]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begins\n"
+    return process
+
+
+def die_at(step: int) -> None:
+    """Makes this process kill itself before its n-th step, 1-based."""
+    left = step
+
+    def counted(work: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        @functools.wraps(work)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return await work(*args, **kwargs)
+
+        return run
+
+    for owner, names in (
+        (psycopg.AsyncConnection, ["execute"]),
+        (LocalBlobStore, ["put", "open_writer", "delete"]),
+        (_LocalWriter, ["write", "commit"]),
+    ):
+        for name in names:
+            setattr(owner, name, counted(getattr(owner, name)))
+
+
+@contextlib.asynccontextmanager
+async def always_ours(_: object) -> AsyncGenerator[bool]:
+    """The turn, as it is when PostgreSQL restarted and the lock was lost in the middle of it."""
+    yield True
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    settings = Settings(database=arguments.dsn, data=Path(arguments.data), blobs=arguments.blobs)
+    rules = replace(AT_ONCE, sweep_grace_s=arguments.grace_s)
+    async with opened(settings) as shop:
+        print("begins", flush=True)
+        if arguments.die_at:
+            die_at(arguments.die_at)
+        await shop.reclaim(rules)
+        while arguments.forever:
+            await shop.reclaim(rules)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("--dsn", "--data", "--blobs"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--die-at", type=int, default=0)
+    parser.add_argument("--grace-s", type=float, default=0.0)
+    parser.add_argument("--forever", action="store_true")
+    parser.add_argument("--without-turn", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.without_turn:
+        index_packs.reclaim_turn = always_ours
+    asyncio.run(run(arguments))
+
+
+if __name__ == "__main__":
+    main()
