@@ -1,7 +1,8 @@
 """A process that gives space back until it is killed: `python -m tests.services.reclaimer`.
 
-It prints a line when it begins. Where it is to die at a step, a step is every statement sent to the
-index and everything asked of the storage; it dies by SIGKILL just before.
+It prints a line when it begins. With `--die-at-steps` it reads numbers, and a fork of it dies by
+SIGKILL just before that step; then it prints the exit code. A step is every statement sent to the
+index and everything asked of the storage.
 """
 
 import argparse
@@ -33,10 +34,29 @@ def spawn(shop: Shop, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.services.reclaimer", *options]
     command += ["--dsn", settings.database, "--data", str(settings.data)]
     command += ["--blobs", settings.blobs]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begins\n"
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
+    assert said(process) == "begins"
     return process
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """Waits for a line of such a process."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str]) -> int:
+    """Kills such a process, if it still runs; returns its exit code."""
+    process.kill()
+    with process:
+        return process.wait()
+
+
+def say(text: str) -> None:
+    """Tells the test."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def die_at(step: int) -> None:
@@ -73,26 +93,42 @@ async def run(arguments: argparse.Namespace) -> None:
     settings = Settings(database=arguments.dsn, data=Path(arguments.data), blobs=arguments.blobs)
     rules = replace(AT_ONCE, sweep_grace_s=arguments.grace_s)
     async with opened(settings) as shop:
-        print("begins", flush=True)
-        if arguments.die_at:
+        if arguments.die_at_steps:
             die_at(arguments.die_at)
+        else:
+            say("begins")
         await shop.reclaim(rules)
         while arguments.forever:
             await shop.reclaim(rules)
+
+
+def run_apart(arguments: argparse.Namespace) -> int:
+    """Runs in a fork, which spares it the imports; returns its exit code, negative for a signal."""
+    pid = os.fork()
+    if pid == 0:
+        asyncio.run(run(arguments))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("--dsn", "--data", "--blobs"):
         parser.add_argument(name, required=True)
-    parser.add_argument("--die-at", type=int, default=0)
+    parser.add_argument("--die-at-steps", action="store_true")
     parser.add_argument("--grace-s", type=float, default=0.0)
     parser.add_argument("--forever", action="store_true")
     parser.add_argument("--without-turn", action="store_true")
     arguments = parser.parse_args()
     if arguments.without_turn:
         index_packs.reclaim_turn = always_ours
-    asyncio.run(run(arguments))
+    if not arguments.die_at_steps:
+        asyncio.run(run(arguments))
+        return
+    say("begins")
+    for line in sys.stdin:
+        arguments.die_at = int(line)
+        say(str(run_apart(arguments)))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.services.reclaimer import spawn
-from tests.services.shop import AT_ONCE, Shop
+from tests.services.reclaimer import end, said, spawn
+from tests.services.shop import AT_ONCE, Shop, rebuilt
 from tests.support import synthetic
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(900)]
@@ -22,7 +22,7 @@ async def begin(shop: Shop, series: int) -> None:
     await shop.delete(synthetic.path(2, series=1000 + series))
 
 
-async def end(shop: Shop, series: int) -> None:
+async def finish(shop: Shop, series: int) -> None:
     """Deletes one instance that may have moved, and what an earlier turn left."""
     await shop.delete(synthetic.path(5, series=series))
     for path in list(shop.stored):
@@ -49,16 +49,22 @@ async def check_at_rest(shop: Shop, spare_dsn: str) -> None:
 
 async def test_killed_before_every_single_step(local_shop: Shop, spare_dsn: str):
     shop = local_shop
-    series, step, is_killed = 0, 0, True
-    while is_killed:
-        series, step = series + 1, step + 1
-        await begin(shop, series)
-        process = spawn(shop, "--die-at", str(step))
-        code = await asyncio.to_thread(process.communicate) and process.returncode
-        is_killed = code == -signal.SIGKILL
-        assert is_killed or code == 0
-        await end(shop, series)
-        await shop.check(spare_dsn)
+    process = await asyncio.to_thread(spawn, shop, "--die-at-steps")
+    assert process.stdin is not None
+    step, code = 0, -signal.SIGKILL
+    while code == -signal.SIGKILL:
+        step += 1
+        await begin(shop, step)
+        process.stdin.write(f"{step}\n")
+        process.stdin.flush()
+        code = int(await asyncio.to_thread(said, process))
+        await finish(shop, step)
+        if step % 10 == 0:
+            await shop.check(spare_dsn)
+        else:
+            assert await rebuilt(shop, spare_dsn) == shop.stored, step
+    end(process)
+    assert code == 0
     assert step > 40, "it was to die in the middle of it"
     await check_at_rest(shop, spare_dsn)
 
@@ -68,12 +74,13 @@ async def test_killed_at_random_while_others_store_and_delete(local_shop: Shop, 
     chance = random.Random(7)  # noqa: S311 - the same moments in every run
     for series in range(1, KILLS + 1):
         await begin(shop, series)
-        process = await asyncio.to_thread(spawn, shop, "--forever")
-        kill = asyncio.get_running_loop().call_later(chance.uniform(0, 0.3), process.kill)
+        process = await asyncio.to_thread(spawn, shop, "--forever", "--grace-s", "1")
+        kill = asyncio.get_running_loop().call_later(chance.uniform(0, 0.4), process.kill)
         await begin(shop, 500 + series)
-        await end(shop, series)
+        await finish(shop, series)
         assert await asyncio.to_thread(process.wait) == -signal.SIGKILL
         assert not kill.cancelled()
+        end(process)
         await shop.check(spare_dsn)
     await check_at_rest(shop, spare_dsn)
 
@@ -87,13 +94,12 @@ async def test_two_processes_at_once(shop: Shop, spare_dsn: str, option: str):
     try:
         for series in range(1, 6):
             await begin(shop, series)
-            await end(shop, series)
+            await finish(shop, series)
             await shop.check_answers()
         assert [process.poll() for process in processes] == [None, None]
     finally:
         for process in processes:
-            process.kill()
-            process.wait()
+            end(process)
     await asyncio.sleep(1.1)
     for _ in range(4):
         await shop.reclaim(AT_ONCE)
