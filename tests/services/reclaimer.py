@@ -22,6 +22,7 @@ import psycopg
 
 from longshore.blobs.local import LocalBlobStore, _LocalWriter
 from longshore.index import packs as index_packs
+from longshore.services.reclaim import reclaim_forever
 from longshore.settings import Settings
 from tests.services.shop import AT_ONCE, Shop, opened
 
@@ -91,15 +92,15 @@ async def always_ours(_: object) -> AsyncGenerator[bool]:
 
 async def run(arguments: argparse.Namespace) -> None:
     settings = Settings(database=arguments.dsn, data=Path(arguments.data), blobs=arguments.blobs)
-    rules = replace(AT_ONCE, sweep_grace_s=arguments.grace_s)
+    rules = replace(AT_ONCE, sweep_grace_s=arguments.grace_s, sweep_interval_s=0.001)
     async with opened(settings) as shop:
         if arguments.die_at_steps:
             die_at(arguments.die_at)
         else:
             say("begins")
+        if arguments.forever:
+            await reclaim_forever(shop.database, shop.blobs, rules)
         await shop.reclaim(rules)
-        while arguments.forever:
-            await shop.reclaim(rules)
 
 
 def run_apart(arguments: argparse.Namespace) -> int:

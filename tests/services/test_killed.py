@@ -12,7 +12,7 @@ from tests.support import synthetic
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(900)]
 
-KILLS = 15
+KILLS = 12
 
 
 async def begin(shop: Shop, series: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from longshore.blobs.store import BlobFacts, BlobStore
+from longshore.errors import BlobNotFound
 from longshore.extent import Extent, pack_blob
 from longshore.index.database import Database
 from longshore.index.packs import claim_for_sweep, known_packs, live_packs
@@ -56,7 +57,10 @@ async def forget_moved(database: Database, blobs: BlobStore, *, grace_s: float) 
     noted = {_new_pack_id(facts) for facts in notes}
     for facts in notes:
         if facts.modified_at < before:
-            old_pack_ids = set((await _read(blobs, facts)).keys())
+            try:
+                old_pack_ids = set((await _read(blobs, facts)).keys())
+            except BlobNotFound:  # someone else was as far
+                continue
             # What an old pack was copied from may be there still, and lies behind this note.
             if not old_pack_ids & noted and await _is_over(
                 database, blobs, _new_pack_id(facts), old_pack_ids
