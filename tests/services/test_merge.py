@@ -20,6 +20,7 @@ from longshore.services.moved import MOVED_PREFIX, record_moved
 from tests.services.shop import AT_ONCE, Shop, rebuilt
 from tests.support import synthetic
 from tests.support.related import parts
+from tests.support.stow import multipart
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
@@ -348,3 +349,26 @@ async def test_copying_keeps_to_its_rate(local_shop: Shop):
     copied = await Copier(shop.database, shop.blobs, rules).copy(packs)
     assert copied.byte_count > 2 * 1024**2
     assert loop.time() - began > 0.5, "2 MiB at 4 MiB a second"
+
+
+async def test_a_rebuild_meets_instances_before_their_refused_duplicates(
+    local_shop: Shop, spare_dsn: str
+):
+    """Also where a crash came before the note of the refusal, and the first ones were merged."""
+    shop = local_shop
+    await shop.store(range(1, 10))
+    new = synthetic.ct(20)
+    content_type, body = multipart([synthetic.ct(3, note="another"), new])
+    answer = await shop.client.post(
+        "/v2/studies", content=body, headers={"Content-Type": content_type}
+    )
+    assert answer.status_code == 202, answer.text
+    shop.stored[synthetic.path(20)] = new
+    async for facts in shop.blobs.list("dead/"):
+        await shop.blobs.delete(facts.name)
+    later = replace(AT_ONCE, deleted_retention_s=3600.0, merge=MergeRules(0.0, count_max=9))
+    assert (await shop.reclaim(later)).merged.instance_count == 9
+    first = shop.query("SELECT pack_id FROM pack WHERE live_count = 0")
+    for (pack_id,) in first:
+        await shop.blobs.delete(pack_blob(pack_id))
+    assert await rebuilt(shop, spare_dsn) == shop.stored
