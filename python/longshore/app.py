@@ -14,6 +14,7 @@ from longshore.dicomweb.routes import build_app
 from longshore.index.database import Database
 from longshore.index.search import SearchLimits
 from longshore.services.batch import Batcher, BatchLimits
+from longshore.services.merge import MergeRules
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
 from longshore.services.store import StoreLimits, Stores
 from longshore.settings import Settings, settings_from
@@ -97,4 +98,11 @@ def reclaim_rules(settings: Settings) -> ReclaimRules:
         deleted_retention_s=settings.deleted_retention_s,
         sweep_grace_s=settings.sweep_grace_s,
         sweep_interval_s=settings.sweep_interval_s,
+        copy_bytes_per_s_max=settings.copy_bytes_per_s_max,
+        merge=MergeRules(
+            rest_s=settings.merge_rest_s,
+            pack_bytes_max=settings.merge_pack_bytes_max,
+            bytes_max=settings.batch_bytes_max,
+            count_max=settings.batch_count_max,
+        ),
     )

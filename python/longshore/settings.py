@@ -217,6 +217,15 @@ class Settings:
     sweep_interval_s: Annotated[
         float, Seconds("time between two rounds that give space back", 0.01)
     ] = 60.0
+    merge_rest_s: Annotated[
+        float, Seconds("packs are merged when nothing came to their series for so long", 0.0)
+    ] = 900.0
+    merge_pack_bytes_max: Annotated[
+        int, Size("only smaller packs are merged; `0`: none", 0, 4 * GIB)
+    ] = 16 * MIB
+    copy_bytes_per_s_max: Annotated[
+        int, Size("what merging and rewriting packs copy in a second", MIB, 1024 * GIB)
+    ] = 32 * MIB
 
     database_connection_count_max: Annotated[
         int, Whole("connections of one worker to PostgreSQL", 1, 1_000)

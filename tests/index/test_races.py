@@ -12,7 +12,8 @@ from longshore.errors import Conflict, NotFound, Unavailable
 from longshore.index.changes import changes_after
 from longshore.index.database import retried
 from longshore.index.delete import delete
-from longshore.index.packs import Place, claim_for_sweep, live_entries, move_entries
+from longshore.index.moves import Move, Place, move_entries
+from longshore.index.packs import claim_for_sweep, live_entries
 from longshore.index.store import store_batch
 from tests.index.batches import INCONSISTENT, batch, instance, store
 
@@ -180,35 +181,37 @@ async def test_a_poller_sees_every_change_once_and_in_order(database, rows, dsn)
     assert rows(INCONSISTENT) == []
 
 
+async def moved(database, old_pack_ids, new_pack_id: str) -> int:
+    """Moves what lives in packs, as `services.copying` does; returns how many entries."""
+    live = await live_entries(database, old_pack_ids)
+    places = {each.instance_key: Place(each.instance_key, each.payload.offset, 9) for each in live}
+    move = Move(old_pack_ids, new_pack_id, 99, len(live), DEAD_AT)
+    try:
+        while places and (gone := await move_entries(database, move, list(places.values()))):
+            for key in gone:
+                del places[key]
+    except Conflict:
+        return 0
+    return len(places)
+
+
 async def test_moving_entries_while_they_are_deleted_and_added_to(database, rows):
     moved_count = 0
     for turn in range(40):
-        uids = [f"1.{n % 3}/2.{turn}/3.{n}" for n in range(9)]
-        pack, entries = batch(*[instance(each) for each in uids], pack_id=f"a{turn:031x}")
-        await store_batch(database, pack, entries)
-        live = await live_entries(database, pack.pack_id)
-
-        def move(new_pack_id: str, live=live, pack=pack):
-            places = [Place(each.instance_key, each.payload.offset, 9) for each in live]
-            return move_entries(
-                database,
-                old_pack_id=pack.pack_id,
-                new_pack_id=new_pack_id,
-                length=pack.length,
-                places=places,
-                dead_at=DEAD_AT,
-            )
-
+        pack_ids = [f"a{turn:029x}{half:02x}" for half in range(2)]
+        for half, pack_id in enumerate(pack_ids):
+            uids = [f"1.{n % 3}/2.{turn}/3.{n}.{half}" for n in range(9)]
+            await store(database, *[instance(each) for each in uids], pack_id=pack_id)
         *_, first, second = await asyncio.gather(
             delete(database, partition_key=1, study_uid="1.1"),
             delete(database, partition_key=1, study_uid="1.2", series_uid=f"2.{turn}"),
             store(database, instance(f"1.1/2.{turn}/4"), instance(f"1.2/2.{turn}/4")),
-            move(f"b{turn:031x}"),
-            move(f"c{turn:031x}"),
+            moved(database, pack_ids, f"b{turn:031x}"),
+            moved(database, pack_ids[::-1], f"c{turn:031x}"),
         )
         assert first == 0 or second == 0
         moved_count += first + second
-    assert moved_count >= 40 * 3
+    assert moved_count >= 40 * 6
     assert deadlocks(rows) == 0
     assert rows(INCONSISTENT) == []
 

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Command] = {
     "serve": Command("serve", "starts the service and stops it on Ctrl-C or SIGTERM"),
     "migrate": Command("migrate", "brings the index to the schema of this version"),
     "rebuild-index": Command("rebuild_index", "makes the index anew from the packs alone"),
+    "compact": Command("compact", "merges small packs now, and gives space back"),
     "sweep": Command("sweep", "gives the space of deleted and forgotten instances back now"),
 }
 

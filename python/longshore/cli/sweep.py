@@ -14,7 +14,8 @@ def run(settings: Settings) -> int:
         done = asyncio.run(_sweep(ready))
     print(
         f"{done.swept_count} packs without a row and {done.unfinished_count} unfinished writes"
-        f" removed; {done.removed_count} dead packs removed, {done.rewritten_count} rewritten"
+        f" removed; {done.removed_count} dead packs removed, {done.rewritten_count} rewritten,"
+        f" {done.merged.old_pack_count} merged into {done.merged.new_pack_count}"
     )
     return 0
 

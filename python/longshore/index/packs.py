@@ -1,23 +1,19 @@
-"""What the index knows of packs, for the work in the background."""
+"""What the index knows of packs, for the work in the background: known, claimed, dead, live."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
 
-from psycopg import errors as sql_errors
-
-from longshore.errors import Conflict
 from longshore.extent import Extent, pack_blob
 from longshore.index import sql
-from longshore.index.database import Connection, Database, retried
+from longshore.index.database import Database
 from longshore.index.rows import as_unsigned
 
 _SQL = sql.load("packs.sql")
 
 DEAD_PACK_COUNT_MAX = 100
-"""Dead packs that are looked at in one round."""
+"""Dead packs that are read from the index at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +23,8 @@ class DeadPack:
     pack_id: str
     length: int
     live_count: int
+    dead_since: datetime
+    pack_key: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +35,11 @@ class LiveEntry:
     study_uid: str
     series_uid: str
     sop_instance_uid: str
+    pack_id: str
     payload: Extent
     segment: Extent
     segment_plain_length: int
     segment_crc32: int
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an instance lies in the pack it moves to, in bytes."""
-
-    instance_key: int
-    payload_offset: int
-    segment_offset: int
 
 
 _TURN = 0x10_6E_55_09
@@ -76,6 +66,13 @@ async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
         return {row[0] for row in await cursor.fetchall()}
 
 
+async def live_packs(database: Database, pack_ids: Iterable[str]) -> set[str]:
+    """Returns those of the packs that have a live entry."""
+    async with database.connection() as connection:
+        cursor = await connection.execute(_SQL["live_packs"], {"pack_ids": list(pack_ids)})
+        return {row[0] for row in await cursor.fetchall()}
+
+
 async def claim_for_sweep(database: Database, pack_id: str) -> bool:
     """Takes a pack without a row for forgotten; False if it has one by now.
 
@@ -93,82 +90,39 @@ async def forget_pack(database: Database, pack_id: str) -> None:
         await connection.execute(_SQL["forget_pack"], {"pack_id": pack_id})
 
 
-async def dead_packs(database: Database, *, dead_before: datetime) -> list[DeadPack]:
-    """Returns packs whose last dead entry died before a time, at most `DEAD_PACK_COUNT_MAX`."""
-    parameters = {"dead_before": dead_before, "limit": DEAD_PACK_COUNT_MAX}
+async def dead_packs(
+    database: Database, *, dead_before: datetime, behind: DeadPack | None = None
+) -> list[DeadPack]:
+    """Returns packs with something to give back, at most `DEAD_PACK_COUNT_MAX`, longest dead first.
+
+    Args:
+        dead_before: A pack with a live rest is returned if its first dead entry died before this,
+            one without if its last did.
+        behind: The last pack of the page before.
+    """
+    parameters = {
+        "dead_before": dead_before,
+        "dead_since": behind.dead_since if behind else datetime.min.replace(tzinfo=UTC),
+        "pack_key": behind.pack_key if behind else 0,
+        "limit": DEAD_PACK_COUNT_MAX,
+    }
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["dead_packs"], parameters)
         return [DeadPack(*row) for row in await cursor.fetchall()]
 
 
-async def live_entries(database: Database, pack_id: str) -> list[LiveEntry]:
-    """Returns a pack's entries that have a row, in pack order."""
-    blob = pack_blob(pack_id)
+async def live_entries(database: Database, pack_ids: Sequence[str]) -> list[LiveEntry]:
+    """Returns the entries of n packs that have a row, by series and instance number."""
     async with database.connection() as connection:
-        cursor = await connection.execute(_SQL["live_entries"], {"pack_id": pack_id})
-        return [
-            LiveEntry(
-                *row[:4],
-                payload=Extent(blob, row[4], row[5]),
-                segment=Extent(blob, row[6], row[7]),
-                segment_plain_length=row[8],
-                segment_crc32=as_unsigned(row[9]),
-            )
-            for row in await cursor.fetchall()
-        ]
-
-
-async def move_entries(
-    database: Database,
-    *,
-    old_pack_id: str,
-    new_pack_id: str,
-    length: int,
-    places: Sequence[Place],
-    dead_at: datetime,
-) -> int:
-    """Moves the rows of entries that were copied to a new, durable pack; returns how many.
-
-    What was deleted in the meantime stays deleted. The old pack is then dead as a whole and waits
-    its time: a reader may have located it.
-
-    Args:
-        length: Bytes of the new pack.
-        places: n entries. If none is moved, the new pack may have no row, and its blob is swept.
-        dead_at: From when on the old pack counts as dead.
-
-    Raises:
-        Conflict: The sweep took the new pack for forgotten. Copy the entries again.
-        Unavailable: As for `store_batch`.
-    """
-    if not places:
-        return 0
-    old = {"pack_id": old_pack_id, "dead_at": dead_at}
-    new = {"pack_id": new_pack_id, "pack_length": length, "entry_count": len(places)}
-    try:
-        async with database.connection() as connection:
-            return await retried(lambda: _move(connection, old, new, places))
-    except sql_errors.UniqueViolation as error:
-        msg = f"pack {new_pack_id} was swept; copy its entries again"
-        raise Conflict(msg) from error
-
-
-async def _move(
-    connection: Connection, old: Mapping[str, Any], new: Mapping[str, Any], places: Sequence[Place]
-) -> int:
-    moved = {
-        "instance_keys": [place.instance_key for place in places],
-        "payload_offsets": [place.payload_offset for place in places],
-        "segment_offsets": [place.segment_offset for place in places],
-    }
-    async with connection.transaction():
-        await connection.execute(_SQL["keep_studies"], moved)
-        old_row = await (await connection.execute(_SQL["lock_pack"], old)).fetchone()
-        if old_row is None:
-            return 0
-        cursor = await connection.execute(_SQL["insert_moved_pack"], new)
-        (new_key,) = await cursor.fetchone() or (None,)
-        pack_keys = {"old_pack_key": old_row[0], "new_pack_key": new_key}
-        cursor = await connection.execute(_SQL["move_entries"], moved | pack_keys)
-        await connection.execute(_SQL["count_moved"], {**old, **pack_keys})
-        return cursor.rowcount
+        cursor = await connection.execute(_SQL["live_entries"], {"pack_ids": list(pack_ids)})
+        rows = await cursor.fetchall()
+    return [
+        LiveEntry(
+            *row[:5],
+            payload=Extent(pack_blob(row[4]), row[5], row[6]),
+            segment=Extent(pack_blob(row[4]), row[7], row[8]),
+            segment_plain_length=row[9],
+            segment_crc32=as_unsigned(row[10]),
+        )
+        for row in rows
+    ]

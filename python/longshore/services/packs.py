@@ -41,6 +41,15 @@ def new_pack_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
+def moved_pack_id(old_pack_ids: Sequence[str]) -> str:
+    """Returns an id for a pack of entries that were in others, of the oldest one's time.
+
+    So packs still sort by age: a rebuild meets an instance before the duplicates that were refused
+    because of it.
+    """
+    return f"{min(old_pack_ids)[:12]}{secrets.token_hex(10)}"
+
+
 async def record_dead(blobs: BlobStore, entries: Sequence[DeadEntry]) -> None:
     """Notes dead entries durably, one small blob per pack.
 
@@ -56,14 +65,6 @@ async def record_dead(blobs: BlobStore, entries: Sequence[DeadEntry]) -> None:
     for pack_id, dead in offsets.items():
         name = f"{DEAD_PREFIX}{pack_id}/{secrets.token_hex(8)}.json"
         await blobs.put(name, [orjson.dumps(sorted(dead))])
-
-
-async def dead_offsets(blobs: BlobStore, pack_id: str) -> set[int]:
-    """Returns the payload offsets of a pack's entries that are noted as dead."""
-    found: set[int] = set()
-    async for facts in blobs.list(f"{DEAD_PREFIX}{pack_id}/"):
-        found.update(orjson.loads(await blobs.read(Extent(facts.name, 0, facts.length))))
-    return found
 
 
 async def forget_dead(blobs: BlobStore, pack_id: str) -> None:

@@ -16,7 +16,8 @@ from longshore.index.database import Database
 from longshore.index.new import NewInstance, NewPack
 from longshore.index.packs import known_packs
 from longshore.index.store import store_batch
-from longshore.services.packs import PACK_PREFIX, dead_offsets, read_directory
+from longshore.services.moved import all_dead
+from longshore.services.packs import PACK_PREFIX, read_directory
 from longshore.services.store import StoreLimits
 
 _log = logging.getLogger(__name__)
@@ -46,13 +47,14 @@ async def rebuild(database: Database, blobs: BlobStore, limits: StoreLimits) -> 
     packs = sorted(
         [(facts.name, facts.length) async for facts in blobs.list(PACK_PREFIX)], key=_age
     )
+    all_offsets = await all_dead(blobs)
     pack_count = instance_count = 0
     damaged: list[str] = []
     for name, length in packs:
         pack_id = _pack_id(name)
         if await known_packs(database, [pack_id]):
             continue
-        dead = await dead_offsets(blobs, pack_id)
+        dead = all_offsets.get(pack_id, set())
         try:
             entries = [entry async for entry in _entries(blobs, pack_id, length, limits, dead)]
         except PackFormatError:

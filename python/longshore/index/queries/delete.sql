@@ -54,6 +54,7 @@ ORDER BY pack_key FOR NO KEY UPDATE;
 UPDATE pack SET
     live_count = pack.live_count - gone.entry_count,
     live_bytes = pack.live_bytes - gone.byte_count,
+    dead_since = COALESCE(pack.dead_since, pack.dead_at, now()),
     dead_at = now()
 FROM (
     SELECT pack_key, count(*) AS entry_count, sum(payload_length) AS byte_count
