@@ -11,6 +11,7 @@ import threading
 import time
 
 from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
@@ -21,6 +22,7 @@ from longshore.settings import Settings, environ_of
 
 CONNECTIONS_PER_WORKER_MAX = 1_000  # granian accepts no more until one closes
 BACKLOG = 1_024  # connections that the kernel keeps until then
+PING_S_MAX = 20  # an HTTP/2 client that does not answer a ping is gone
 _PROBE_S_MAX = 2.0
 _POLL_S = 0.02
 
@@ -58,6 +60,12 @@ def run_server(settings: Settings, *, target: str, greeting: str) -> int:
         loop=Loops.asyncio,
         http=HTTPModes.auto,
         websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=round(settings.header_s_max * 1_000)),
+        # HTTP/2 connections may be idle as long as their client answers.
+        http2_settings=HTTP2Settings(
+            keep_alive_interval=round(settings.header_s_max * 1_000),
+            keep_alive_timeout=PING_S_MAX,
+        ),
         backlog=BACKLOG,
         backpressure=CONNECTIONS_PER_WORKER_MAX,
         workers_kill_timeout=int(STOP_S_MAX),
