@@ -122,8 +122,8 @@ def has_first_process(service: Service) -> bool:
 def test_kill_9_at_random_loses_nothing_that_was_acknowledged(
     tmp_path: Path, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rounds = int(pytestconfig.getoption("--kill-rounds"))
-    seed = int(pytestconfig.getoption("--kill-seed"))
+    rounds: int = pytestconfig.option.kill_rounds
+    seed: int = pytestconfig.option.kill_seed
     chance = random.Random(seed)  # noqa: S311
     # Drawn first: the same kills at the same moments, whatever is drawn in between.
     plan = [(chance.uniform(0.0, 0.5), chance.choice(KILLS)) for _ in range(rounds)]
