@@ -38,15 +38,6 @@ def first_process(service: Service) -> psutil.Process:
     return psutil.Process(service.process.pid)
 
 
-def workers(service: Service) -> list[psutil.Process]:
-    found: list[psutil.Process] = []
-    for each in first_process(service).children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if each.name() != "postgres":
-                found.append(each)
-    return found
-
-
 def postmaster(service: Service) -> list[psutil.Process]:
     every = postgres_processes(service.data)
     numbers = {each.pid for each in every}
@@ -54,11 +45,11 @@ def postmaster(service: Service) -> list[psutil.Process]:
 
 
 def kill_a_worker(service: Service, chance: random.Random) -> None:
-    kill(chance.sample(workers(service), 1))
+    kill(chance.sample(service.workers(), 1))
 
 
 def kill_all_workers(service: Service, _: random.Random) -> None:
-    kill(workers(service))
+    kill(service.workers())
 
 
 def kill_postmaster(service: Service, _: random.Random) -> None:
@@ -84,7 +75,7 @@ def kill_service(service: Service, _: random.Random) -> None:
 
 
 def kill_everything(service: Service, _: random.Random) -> None:
-    kill([first_process(service), *workers(service), *postgres_processes(service.data)])
+    kill([first_process(service), *service.workers(), *postgres_processes(service.data)])
 
 
 KILLS: list[Callable[[Service, random.Random], None]] = [

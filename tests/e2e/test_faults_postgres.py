@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from tests.support.leftovers import assert_no_orphans
@@ -19,12 +18,6 @@ from tests.support.service import Service, running
 
 def postmaster_pid(data: Path) -> int:
     return int((data / "postgres" / "postmaster.pid").read_text().split()[0])
-
-
-def workers(service: Service) -> list[int]:
-    assert service.process is not None
-    children = psutil.Process(service.process.pid).children()
-    return [each.pid for each in children if each.name() != "postgres"]
 
 
 def strike(service: Service, fleet: Pushers, stop_signal: signal.Signals) -> None:
@@ -47,7 +40,7 @@ def postmaster_pid_or_none(data: Path) -> int | None:
 def test_stores_go_on_when_postgres_ends(tmp_path: Path) -> None:
     fleet = pushers(3)
     with running(tmp_path / "data", "--workers", "2") as service:
-        at_first = workers(service)
+        at_first = service.workers()
         with pushing(service.url, fleet):
             strike(service, fleet, signal.SIGKILL)
             strike(service, fleet, signal.SIGQUIT)  # at once, as in a crash
@@ -61,7 +54,7 @@ def test_stores_go_on_when_postgres_ends(tmp_path: Path) -> None:
             for each in backends:
                 each.kill()
             fleet.wait_until_moving()
-        assert workers(service) == at_first, "no worker needed to be replaced"
+        assert service.workers() == at_first, "no worker needed to be replaced"
         check_all(service, fleet)
         assert_no_orphans(service)
         log = service.log.read_text()
