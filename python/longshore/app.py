@@ -44,7 +44,7 @@ def build_service(settings: Settings) -> Starlette:
             ):
                 yield
 
-    return build_app(lifespan)
+    return build_app(lifespan, download_idle_s_max=settings.download_idle_s_max)
 
 
 @contextlib.asynccontextmanager

@@ -17,12 +17,13 @@ import psutil
 import pytest
 
 from tests.support.leftovers import assert_no_orphans, wait_until_swept
-from tests.support.load import Pushers, check_all, check_one, is_healthy, pushers, pushing
+from tests.support.load import Pushers, check_all, check_one, is_healthy, pushers, pushing, wait_for
 from tests.support.ports import free_port
 from tests.support.processes import postgres_processes
 from tests.support.service import Service
 
 CLIENTS = 4
+WORKERS = 2
 STATUSES = {0, 200, 202, 409, 503}
 """0: the connection broke. 409: sent once more, and all of it was stored at first."""
 
@@ -118,7 +119,7 @@ def test_kill_9_at_random_loses_nothing_that_was_acknowledged(
     chance = random.Random(seed)  # noqa: S311
     # Drawn first: the same kills at the same moments, whatever is drawn in between.
     plan = [(chance.uniform(0.0, 0.5), chance.choice(KILLS)) for _ in range(rounds)]
-    service = Service(tmp_path / "data", free_port(), ["--workers", "2"])
+    service = Service(tmp_path / "data", free_port(), ["--workers", str(WORKERS)])
     fleet = pushers(CLIENTS)
     counts = Counter(strike.__name__ for _, strike in plan)
     service.start()
@@ -131,6 +132,7 @@ def test_kill_9_at_random_loses_nothing_that_was_acknowledged(
                 recover(service)
                 check_some(service, fleet, chance)
             fleet.wait_until_moving()
+        wait_for(lambda: len(service.workers()) == WORKERS)
         service.stop()
         service.arguments = ["--sweep-grace-s", "0", "--sweep-interval-s", "0.2"]
         service.start()

@@ -15,7 +15,14 @@ from tests.support import synthetic
 from tests.support.load import wait_for
 from tests.support.memory import MIB, Memory, descriptor_count
 from tests.support.service import Service, running
-from tests.support.sockets import connect, get_head, is_ended, status_of, store_head
+from tests.support.sockets import (
+    connect,
+    get_head,
+    http2_get,
+    is_ended,
+    status_of,
+    store_head,
+)
 from tests.support.stow import multipart
 
 CONNECTIONS_PER_WORKER = 1_000
@@ -101,6 +108,25 @@ def is_served(client: httpx.Client) -> bool:
     answer = client.get(f"/v2{synthetic.path(2)}/metadata")
     assert answer.status_code == 200
     return True
+
+
+@pytest.mark.timeout(120)
+def test_a_stream_that_nobody_reads_ends_its_request(tmp_path: Path) -> None:
+    """HTTP/2: the connection is read, one stream of it is given no room."""
+    options = ["--workers", "1", "--download-idle-s-max", "1"]
+    with running(tmp_path / "data", *options) as service:
+        (worker,) = service.workers()
+
+        def opened() -> list[str]:
+            return [each.path for each in worker.open_files() if each.path.endswith(".zip")]
+
+        file = synthetic.ct(1, rows=4096)
+        httpx.post(f"{service.url}/v2/studies", content=file, headers=DICOM, timeout=60)
+        with connect(service) as connection:
+            connection.sendall(http2_get(f"/v2{synthetic.path(1)}"))
+            wait_for(lambda: opened() != [])
+            wait_for(lambda: opened() == [])
+        assert "ended a stream whose client had stopped" in service.log.read_text()
 
 
 @pytest.mark.timeout(120)

@@ -43,3 +43,25 @@ def is_ended(connection: socket.socket) -> bool:
     except ConnectionError:
         pass
     return True
+
+
+def http2_get(path: str) -> bytes:
+    """Returns all that a client says that asks by HTTP/2 and then allows no further byte.
+
+    (RFC 9113: preface, SETTINGS without windows beyond 65,535 bytes, HEADERS that end the stream.)
+    """
+    fields = b"\x82\x86" + _field(b"\x04", path) + _field(b"\x01", "x")
+    fields += _field(b"\x0f\x04", "application/dicom")  # accept, number 19 of HPACK's table
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(4, 0, 0, b"") + _frame(1, 5, 1, fields)
+
+
+def _field(name: bytes, value: str) -> bytes:
+    """A field without indexing, whose name is in the table (RFC 7541 5.1 and 6.2.2)."""
+    assert len(value) < 127 + 128, "longer ones have more bytes"
+    length = [len(value)] if len(value) < 127 else [127, len(value) - 127]
+    return name + bytes(length) + value.encode()
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
+    return head + stream.to_bytes(4, "big") + payload

@@ -15,6 +15,7 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from longshore.cli import lost_workers
 from longshore.cli.address import reachable, resolved
 from longshore.cli.stopping import ignore_signals
 from longshore.cli.worker import STOP_S_MAX, load_app
@@ -96,7 +97,7 @@ def _allow_many_files() -> None:
 
 
 def _greet_when_up(server: MPServer, settings: Settings, greeting: str) -> None:
-    """Waits for the first answer, says so, and lets granian replace workers from then on."""
+    """Waits for the first answer, says so, and has workers replaced from then on."""
     # Nothing that takes a lock before the last fork: a worker would inherit it taken.
     while len(server.wrks) < server.workers:
         time.sleep(_POLL_S)
@@ -106,6 +107,7 @@ def _greet_when_up(server: MPServer, settings: Settings, greeting: str) -> None:
         time.sleep(_POLL_S)
     server.respawn_failed_workers = True
     print(greeting, flush=True)
+    lost_workers.watch(server)
 
 
 def _answers(host: str, port: int) -> bool:
