@@ -9,3 +9,9 @@ pytest_plugins = ["tests.support.postgres", "tests.support.azurite"]
 def anyio_backend() -> str:
     """The event loop under granian is asyncio's."""
     return "asyncio"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a developer may ask for more of."""
+    parser.addoption("--kill-rounds", type=int, default=20, help="rounds of kill -9 under load")
+    parser.addoption("--kill-seed", type=int, default=20, help="chooses what is killed, and when")

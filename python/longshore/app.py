@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any
 
 from starlette.applications import Starlette
 
 from longshore.blobs.open import open_blob_store
+from longshore.dicomweb.connections import ConnectionRules, Connections
 from longshore.dicomweb.origin import Origin
 from longshore.dicomweb.routes import build_app
 from longshore.index.database import Database
@@ -36,17 +38,26 @@ def build_service(settings: Settings) -> Starlette:
         async with open_origin(settings) as origin:
             app.state.origin = origin
             rules = reclaim_rules(settings)
-            reclaiming = asyncio.create_task(
-                reclaim_forever(origin.database, origin.blobs, rules), name="reclaim"
-            )
-            try:
+            connections = Connections(settings.port, connection_rules(settings))
+            async with (
+                _beside(reclaim_forever(origin.database, origin.blobs, rules)),
+                _beside(connections.watch()),
+            ):
                 yield
-            finally:
-                reclaiming.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await reclaiming
 
-    return build_app(lifespan)
+    return build_app(lifespan, download_idle_s_max=settings.download_idle_s_max)
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Runs endless work beside the block, and ends it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @contextlib.asynccontextmanager
@@ -105,4 +116,11 @@ def reclaim_rules(settings: Settings) -> ReclaimRules:
             bytes_max=settings.batch_bytes_max,
             count_max=settings.batch_count_max,
         ),
+    )
+
+
+def connection_rules(settings: Settings) -> ConnectionRules:
+    """When a connection is cut."""
+    return ConnectionRules(
+        header_s_max=settings.header_s_max, download_idle_s_max=settings.download_idle_s_max
     )

@@ -199,6 +199,13 @@ class Settings:
     upload_bytes_per_s_min: Annotated[
         int, Size("what a Store must send meanwhile, per second, on average", 0, GIB)
     ] = KIB
+    download_idle_s_max: Annotated[
+        float, Seconds("a client that takes nothing of its answer for so long is cut off", 0.1)
+    ] = 60.0
+    header_s_max: Annotated[
+        float,
+        Seconds("a request's header that takes longer, or is not begun, ends the connection", 0.1),
+    ] = 30.0
 
     batch_bytes_max: Annotated[int, Size("payloads of one pack", MIB, 4 * GIB)] = 64 * MIB
     batch_count_max: Annotated[int, Whole("instances of one pack", 1, 100_000)] = 1_000

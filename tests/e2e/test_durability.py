@@ -1,161 +1,177 @@
-"""kill -9 during Stores: what was acknowledged is there, byte-equal; nothing half-stored shows."""
+"""kill -9 of anything under load: what was acknowledged is there, byte-equal, and listed once.
 
-import concurrent.futures
-import hashlib
+`make test ARGS='-k kill_9_at_random --kill-rounds 500 --kill-seed 7'` runs more, or other, rounds.
+"""
+
+import contextlib
+import os
 import random
+import signal
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
-from tests.support import synthetic
+from tests.support.leftovers import assert_no_orphans, wait_until_swept
+from tests.support.load import Pushers, check_all, check_one, is_healthy, pushers, pushing, wait_for
 from tests.support.ports import free_port
+from tests.support.processes import postgres_processes
 from tests.support.service import Service
-from tests.support.stow import multipart
 
-ROUNDS = 20
 CLIENTS = 4
-PER_REQUEST = 5
+WORKERS = 2
+STATUSES = {0, 200, 202, 409, 503}
+"""0: the connection broke. 409: sent once more, and all of it was stored at first."""
 
 
-@dataclass
-class Client:
-    """Pushes instances until the service dies; remembers what was acknowledged."""
-
-    number: int
-    acknowledged: dict[str, str] = field(default_factory=dict[str, str])
-    sent: int = 0
-
-    def push(self, url: str) -> None:
-        """Stores requests of several instances until a connection breaks."""
-        with httpx.Client(base_url=url, timeout=30) as client:
-            while True:
-                numbers = range(self.sent + 1, self.sent + 1 + PER_REQUEST)
-                self.sent += PER_REQUEST
-                files = {n: synthetic.ct(n, series=self.number, rows=128) for n in numbers}
-                content_type, body = multipart(list(files.values()))
-                headers = {"Content-Type": content_type, "Accept": "application/dicom+json"}
-                try:
-                    answer = client.post("/v2/studies", content=body, headers=headers)
-                except httpx.TransportError:
-                    return
-                if answer.status_code == 503:
-                    continue
-                assert answer.status_code == 200, answer.text
-                for n, file in files.items():
-                    digest = hashlib.sha256(file).hexdigest()
-                    self.acknowledged[synthetic.path(n, series=self.number)] = digest
+def kill(processes: list[psutil.Process]) -> None:
+    for each in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
-def changes(client: httpx.Client) -> list[dict[str, object]]:
-    """Reads the whole change feed as v1 pollers do."""
-    found: list[dict[str, object]] = []
-    latest = client.get("/v1/changefeed/latest", params={"includeMetadata": "false"})
-    last = latest.json()["sequence"] if latest.status_code == 200 else 0
-    offset = 0
-    while offset < last:
-        page = client.get(
-            "/v1/changefeed",
-            params={"offset": offset, "limit": 100, "includeMetadata": "false"},
-        ).json()
-        found += page
-        offset += 100
-    return found
+def first_process(service: Service) -> psutil.Process:
+    assert service.process is not None
+    return psutil.Process(service.process.pid)
 
 
-def check(service: Service, clients: Sequence[Client]) -> int:
-    """Checks everything that must hold behind a crash; returns the number of instances."""
-    with httpx.Client(base_url=f"{service.url}", timeout=60) as client:
-        feed = changes(client)
-        sequences = [entry["sequence"] for entry in feed]
-        assert sequences == list(range(1, len(feed) + 1)), "the change feed has a gap"
-        stored = {
-            f"/studies/{entry['studyInstanceUid']}/series/{entry['seriesInstanceUid']}"
-            f"/instances/{entry['sopInstanceUid']}"
-            for entry in feed
-        }
-        assert len(stored) == len(feed), "an instance was created twice"
-        for pusher in clients:
-            missing = pusher.acknowledged.keys() - stored
-            assert not missing, f"{len(missing)} acknowledged instances are not in the feed"
-            for path, digest in pusher.acknowledged.items():
-                answer = client.get(f"/v2{path}", headers={"Accept": "application/dicom"})
-                assert answer.status_code == 200, path
-                assert hashlib.sha256(answer.content).hexdigest() == digest, path
-        # What is visible is whole, acknowledged or not.
-        study_uid = synthetic.uids(1)[0]
-        for path in stored - {path for pusher in clients for path in pusher.acknowledged}:
-            answer = client.get(f"/v2{path}", headers={"Accept": "application/dicom"})
-            number = int(path.rsplit(".", 1)[1])
-            series = int(path.rsplit(".", 2)[1])
-            assert answer.content == synthetic.ct(number, series=series, rows=128)
-        if stored:
-            (study,) = client.get("/v2/studies", params={"StudyInstanceUID": study_uid}).json()
-            assert study["00201208"]["Value"] == [len(stored)]
-        return len(stored)
+def postmaster(service: Service) -> list[psutil.Process]:
+    every = postgres_processes(service.data)
+    numbers = {each.pid for each in every}
+    return [each for each in every if each.ppid() not in numbers]
 
 
-@pytest.mark.timeout(900)
-def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    service = Service(tmp_path / "data", free_port(), ["--workers", "2", "--sweep-grace-s", "1"])
-    clients = [Client(number) for number in range(1, CLIENTS + 1)]
-    chance = random.Random(20)  # noqa: S311 - the same moments in every run
+def kill_a_worker(service: Service, chance: random.Random) -> None:
+    kill(chance.sample(service.workers(), 1))
+
+
+def kill_all_workers(service: Service, _: random.Random) -> None:
+    kill(service.workers())
+
+
+def kill_postmaster(service: Service, _: random.Random) -> None:
+    kill(postmaster(service))
+
+
+def kill_a_backend(service: Service, chance: random.Random) -> None:
+    first = {each.pid for each in postmaster(service)}
+    others = [each for each in postgres_processes(service.data) if each.pid not in first]
+    kill(chance.sample(others, 1))
+
+
+def kill_postgres(service: Service, _: random.Random) -> None:
+    kill(postgres_processes(service.data))
+
+
+def kill_the_first_process(service: Service, _: random.Random) -> None:
+    first_process(service).kill()
+
+
+def kill_service(service: Service, _: random.Random) -> None:
+    service.kill()
+
+
+def kill_everything(service: Service, _: random.Random) -> None:
+    kill([first_process(service), *service.workers(), *postgres_processes(service.data)])
+
+
+KILLS: list[Callable[[Service, random.Random], None]] = [
+    kill_a_worker,
+    kill_all_workers,
+    kill_postmaster,
+    kill_a_backend,
+    kill_postgres,
+    kill_the_first_process,
+    kill_service,
+    kill_everything,
+]
+
+
+def recover(service: Service) -> None:
+    """Waits until it serves again; starts it again where its first process is gone.
+
+    A worker that dies within seconds of being replaced ends the service, as documented: whatever
+    watches over it starts it again.
+    """
+    deadline = time.monotonic() + 90
+    while not (has_first_process(service) and is_healthy(service)):
+        assert time.monotonic() < deadline, service.log.read_text()[-4000:]
+        if not has_first_process(service):
+            service.process = None
+            service.start()
+        time.sleep(0.02)
+
+
+def has_first_process(service: Service) -> bool:
+    return service.process is not None and service.process.poll() is None
+
+
+@pytest.mark.timeout(7200)
+def test_kill_9_at_random_loses_nothing_that_was_acknowledged(
+    tmp_path: Path, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rounds: int = pytestconfig.option.kill_rounds
+    seed: int = pytestconfig.option.kill_seed
+    chance = random.Random(seed)  # noqa: S311
+    # Drawn first: the same kills at the same moments, whatever is drawn in between.
+    plan = [(chance.uniform(0.0, 0.5), chance.choice(KILLS)) for _ in range(rounds)]
+    service = Service(tmp_path / "data", free_port(), ["--workers", str(WORKERS)])
+    fleet = pushers(CLIENTS)
+    counts = Counter(strike.__name__ for _, strike in plan)
     service.start()
-    for _ in range(ROUNDS):
-        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
-            pushes = [pool.submit(client.push, service.url) for client in clients]
-            time.sleep(chance.uniform(0.05, 0.6))
-            service.kill()
-            for push in pushes:
-                push.result()
+    try:
+        with pushing(service.url, fleet):
+            for pause_s, strike in plan:
+                fleet.wait_until_moving(1)
+                time.sleep(pause_s)
+                strike(service, chance)
+                recover(service)
+                check_some(service, fleet, chance)
+            fleet.wait_until_moving()
+        wait_for(lambda: len(service.workers()) == WORKERS)
+        service.stop()
+        service.arguments = ["--sweep-grace-s", "0", "--sweep-interval-s", "0.2"]
         service.start()
-        check_some(service, clients, chance)
-    total = check(service, clients)
-    acknowledged = sum(len(client.acknowledged) for client in clients)
-    assert acknowledged > ROUNDS
-    assert total >= acknowledged
-    service.stop()
-    assert_swept(service)
-
-
-def check_some(service: Service, clients: Sequence[Client], chance: random.Random) -> None:
-    """Between rounds: a sample, since the whole is checked at the end."""
-    with httpx.Client(base_url=f"{service.url}", timeout=60) as client:
-        for pusher in clients:
-            known = sorted(pusher.acknowledged.items())
-            for path, digest in chance.sample(known, min(3, len(known))):
-                answer = client.get(f"/v2{path}", headers={"Accept": "application/dicom"})
-                assert hashlib.sha256(answer.content).hexdigest() == digest, path
-
-
-def assert_swept(service: Service) -> None:
-    """Every pack that is left on disk is named by the index, and none has a dead entry."""
-    before = packs(service)
-    service.arguments = [*service.arguments, "--sweep-interval-s", "0.2"]
-    service.start()
-    deadline = time.monotonic() + 30
-    with httpx.Client(base_url=service.url, timeout=60) as client:
-        needed = named_packs(service)
-        while packs(service) != needed and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert packs(service) == needed, "leftover packs were not swept"
-        assert needed <= before
-        assert client.get("/health/check").status_code == 200
-    service.stop()
-
-
-def packs(service: Service) -> set[str]:
-    return {path.stem for path in (service.data / "blobs").rglob("*.zip")}
-
-
-def named_packs(service: Service) -> set[str]:
-    import psycopg
-
-    with psycopg.connect(service.database) as connection:
-        rows = connection.execute(
-            "SELECT DISTINCT pack_id FROM pack JOIN instance USING (pack_key)"
+        wait_until_swept(service, service.data / "blobs")
+        assert_no_orphans(service)
+        total = check_all(service, fleet)
+        service.stop()
+    finally:
+        end(service)
+    with capsys.disabled():
+        print(  # noqa: T201
+            f"\n{rounds} rounds of kill -9 (seed {seed}: {dict(counts)}):"
+            f" {len(fleet.acknowledged)} instances acknowledged, {total} stored,"
+            f" answers {dict(fleet.statuses)}"
         )
-        return {row[0] for row in rows}
+    assert set(fleet.statuses) <= STATUSES
+    assert fleet.acknowledged_count > rounds
+
+
+def check_some(service: Service, fleet: Pushers, chance: random.Random) -> None:
+    """Between rounds: a sample, since the whole is checked at the end."""
+    try:
+        check_sample(service, fleet, chance)
+    except httpx.TransportError:  # it ended behind the last worker
+        recover(service)
+        check_sample(service, fleet, chance)
+
+
+def check_sample(service: Service, fleet: Pushers, chance: random.Random) -> None:
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        for pusher in fleet.every:
+            known = sorted(pusher.acknowledged)
+            for path in chance.sample(known, min(3, len(known))):
+                check_one(client, path, pusher.sent[path])
+
+
+def end(service: Service) -> None:
+    """Leaves no process behind, whatever the test came to."""
+    service.kill()
+    for process in postgres_processes(service.data):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            os.kill(process.pid, signal.SIGKILL)

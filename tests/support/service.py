@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
 from longshore.embedded.server import dsn_of
 from tests.support.ports import free_port
@@ -40,6 +41,16 @@ class Service:
     @property
     def log(self) -> Path:
         return self.data.parent / f"{self.data.name}.log"
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that serve."""
+        assert self.process is not None
+        found: list[psutil.Process] = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.name() != "postgres":
+                    found.append(child)
+        return found
 
     def start(self) -> None:
         """Starts the service and waits until it is healthy."""

@@ -1,10 +1,13 @@
 """The embedded PostgreSQL: what it promises, and what a killed service leaves behind."""
 
+import contextlib
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,6 +16,7 @@ import pytest
 from longshore.embedded.errors import EmbeddedError
 from longshore.embedded.processes import is_postgres_of
 from longshore.embedded.server import EmbeddedPostgres, running, start
+from longshore.embedded.supervision import supervised
 
 
 def setting(server: EmbeddedPostgres, name: str) -> str:
@@ -161,3 +165,60 @@ def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
     shutil.rmtree(folder / "global")
     with pytest.raises(EmbeddedError, match=r"PostgreSQL did not start: .*global"):
         start(folder, connection_count_max=5)
+
+
+@contextlib.contextmanager
+def watched(server: EmbeddedPostgres, lines: list[str]) -> Generator[None]:
+    with supervised(server, report=lines.append, starting=threading.Lock()):
+        yield
+
+
+def wait_for_line(lines: list[str], line: str) -> None:
+    deadline = time.monotonic() + 60
+    while line not in lines:
+        assert time.monotonic() < deadline, lines
+        time.sleep(0.02)
+
+
+def test_a_supervised_server_comes_back_under_its_dsn(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30) / "postgres"  # reached by a short name, which stays
+    folder.parent.mkdir()
+    lines: list[str] = []
+    with running(folder, connection_count_max=5) as server, watched(server, lines):
+        dsn, first = server.dsn, server.pid
+        with psycopg.connect(dsn) as connection:
+            connection.execute("CREATE TABLE kept (x integer)")
+        os.kill(first, signal.SIGKILL)
+        wait_for_line(lines, "PostgreSQL answers again")
+        assert (server.dsn, server.pid != first) == (dsn, True)
+        with psycopg.connect(dsn) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    assert lines[0] == "PostgreSQL ended (SIGKILL); it is started again in 0 s"
+    assert not server.is_running()
+
+
+def test_one_that_was_taken_over_comes_back_too(folder: Path) -> None:
+    left = start(folder, connection_count_max=5)
+    lines: list[str] = []
+    with running(folder, connection_count_max=5) as server, watched(server, lines):
+        assert server.is_adopted
+        os.kill(left.pid, signal.SIGKILL)
+        assert left._process is not None
+        left._process.wait(timeout=10)
+        wait_for_line(lines, "PostgreSQL answers again")
+        assert not server.is_adopted
+        assert setting(server, "cluster_name") == "longshore"
+    assert lines[0] == "PostgreSQL ended (it is not known how); it is started again in 0 s"
+
+
+def test_one_that_is_stopped_stays_away(folder: Path) -> None:
+    lines: list[str] = []
+    with running(folder, connection_count_max=5) as server:
+        with watched(server, lines):
+            pass
+        os.kill(server.pid, signal.SIGINT)
+        assert server._process is not None
+        server._process.wait(timeout=30)
+        time.sleep(0.5)
+        assert not server.is_running()
+    assert lines == []

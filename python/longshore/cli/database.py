@@ -2,11 +2,15 @@
 
 import contextlib
 import dataclasses
+import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
 from longshore.cli.folder import held
+from longshore.cli.starting import STARTING
 from longshore.embedded.server import running
+from longshore.embedded.supervision import supervised
 from longshore.index.migrate import migrate
 from longshore.settings import Settings
 
@@ -31,6 +35,8 @@ def held_data(settings: Settings) -> contextlib.AbstractContextManager[None]:
 def answering(settings: Settings) -> Generator[Settings]:
     """Yields the settings with the DSN of a server that answers; the caller holds the data.
 
+    The embedded server is started again if it ends within the block.
+
     Raises:
         EmbeddedError: The embedded server does not start.
     """
@@ -38,7 +44,10 @@ def answering(settings: Settings) -> Generator[Settings]:
         yield settings
         return
     count = settings.workers * settings.database_connection_count_max + COMMAND_CONNECTIONS
-    with running(embedded_folder(settings).resolve(), connection_count_max=count) as server:
+    with (
+        running(embedded_folder(settings).resolve(), connection_count_max=count) as server,
+        supervised(server, report=_report, starting=STARTING),
+    ):
         yield dataclasses.replace(settings, database=server.dsn)
 
 
@@ -52,3 +61,8 @@ def opened(settings: Settings) -> Generator[Settings]:
     with held_data(settings), answering(settings) as ready:
         migrate(ready.database)
         yield ready
+
+
+def _report(line: str) -> None:
+    """Writes a line without taking a lock that a worker might inherit taken."""
+    os.write(sys.stderr.fileno(), f"longshore: {line}\n".encode())

@@ -11,9 +11,11 @@ import threading
 import time
 
 from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from longshore.cli import lost_workers
 from longshore.cli.address import reachable, resolved
 from longshore.cli.stopping import ignore_signals
 from longshore.cli.worker import STOP_S_MAX, load_app
@@ -21,6 +23,7 @@ from longshore.settings import Settings, environ_of
 
 CONNECTIONS_PER_WORKER_MAX = 1_000  # granian accepts no more until one closes
 BACKLOG = 1_024  # connections that the kernel keeps until then
+PING_S_MAX = 20  # an HTTP/2 client that does not answer a ping is gone
 _PROBE_S_MAX = 2.0
 _POLL_S = 0.02
 
@@ -58,6 +61,12 @@ def run_server(settings: Settings, *, target: str, greeting: str) -> int:
         loop=Loops.asyncio,
         http=HTTPModes.auto,
         websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=round(settings.header_s_max * 1_000)),
+        # HTTP/2 connections may be idle as long as their client answers.
+        http2_settings=HTTP2Settings(
+            keep_alive_interval=round(settings.header_s_max * 1_000),
+            keep_alive_timeout=PING_S_MAX,
+        ),
         backlog=BACKLOG,
         backpressure=CONNECTIONS_PER_WORKER_MAX,
         workers_kill_timeout=int(STOP_S_MAX),
@@ -88,7 +97,7 @@ def _allow_many_files() -> None:
 
 
 def _greet_when_up(server: MPServer, settings: Settings, greeting: str) -> None:
-    """Waits for the first answer, says so, and lets granian replace workers from then on."""
+    """Waits for the first answer, says so, and has workers replaced from then on."""
     # Nothing that takes a lock before the last fork: a worker would inherit it taken.
     while len(server.wrks) < server.workers:
         time.sleep(_POLL_S)
@@ -98,6 +107,7 @@ def _greet_when_up(server: MPServer, settings: Settings, greeting: str) -> None:
         time.sleep(_POLL_S)
     server.respawn_failed_workers = True
     print(greeting, flush=True)
+    lost_workers.watch(server)
 
 
 def _answers(host: str, port: int) -> bool:

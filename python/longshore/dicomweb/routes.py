@@ -23,16 +23,23 @@ from longshore.dicomweb.store import store_routes
 from longshore.dicomweb.versions import VersionedRoutes
 
 
-def build_app(lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+def build_app(
+    lifespan: Lifespan[Starlette] | None = None, *, download_idle_s_max: float = 60.0
+) -> Starlette:
     """Returns the HTTP application; its lifespan puts an `Origin` into `app.state.origin`."""
-    return wrapped(build_routes(), lifespan)
+    return wrapped(build_routes(), lifespan, download_idle_s_max=download_idle_s_max)
 
 
-def wrapped(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+def wrapped(
+    routes: Sequence[BaseRoute],
+    lifespan: Lifespan[Starlette] | None = None,
+    *,
+    download_idle_s_max: float = 60.0,
+) -> Starlette:
     """Returns an application that answers as every route of ours does, whatever the routes."""
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Edge), Middleware(JsonGzip)],
+        middleware=[Middleware(Edge, download_idle_s_max), Middleware(JsonGzip)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )

@@ -5,6 +5,7 @@ are not expected here.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -12,24 +13,24 @@ import subprocess
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from longshore.embedded import processes
-from longshore.embedded.account import Account, account_for, environment
+from longshore.embedded.account import Account, account_for
 from longshore.embedded.errors import EmbeddedError
-from longshore.embedded.options import PORT, options
+from longshore.embedded.launch import folder_argument, last_complaint, launch, log_of
+from longshore.embedded.options import PORT
 from longshore.embedded.programs import POSTGRES_VERSION, programs_for
 from longshore.embedded.signals import HeldSignals
 
 START_S_MAX = 600.0  # recovery reads up to max_wal_size again; a slow disk needs minutes
 STOP_S_MAX = 120.0  # the last checkpoint writes shared_buffers at most
 INITDB_S_MAX = 300.0
-LOG_BYTES_MAX = 16 * 1024**2
 _SOCKET_PATH_BYTES_MAX = 107 if os.uname().sysname == "Linux" else 103  # sun_path less its NUL
 _POLL_S = 0.02
-_COMPLAINT_LINES = 10
 
 
 @dataclass(slots=True)
@@ -47,12 +48,51 @@ class EmbeddedPostgres:
     is_adopted: bool
     _process: subprocess.Popen[bytes] | None = field(repr=False)
     _shortcut: Path | None = field(repr=False)
+    _launch: Callable[[], subprocess.Popen[bytes]] = field(repr=False)
 
     def is_running(self) -> bool:
         """Whether the server's first process lives."""
         if self._process is not None:
             return self._process.poll() is None
         return processes.is_postgres_of(self.pid, self.folder)
+
+    def is_ready(self) -> bool:
+        """Whether it accepts connections, as it says of itself."""
+        lines = processes.lock_file_lines(self.folder)
+        # the eighth line is the state, which PostgreSQL keeps for pg_ctl
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+    def has_obeyed(self) -> bool:
+        """Whether a server that runs no more ended as it was told to."""
+        return self._process is not None and self._process.returncode == 0
+
+    def ending(self) -> str:
+        """How a server that runs no more ended, in a few words."""
+        code = None if self._process is None else self._process.returncode
+        if code is None:
+            return "it is not known how"
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def complaint(self) -> str:
+        """Why it did not start, as its log has it."""
+        return last_complaint(log_of(self.folder))
+
+    def start_again(self, starting: AbstractContextManager[object]) -> None:
+        """Starts a server that has ended, with the same DSN; does not wait until it is ready.
+
+        What is left of its sessions is ended first. `starting` is held while the process starts.
+
+        Raises:
+            EmbeddedError: They did not end.
+        """
+        pid = processes.settle(self.folder, wait_s_max=STOP_S_MAX)
+        if pid is None:
+            with starting:
+                self._process = self._launch()
+            pid = self._process.pid
+        else:
+            self._process = None
+        self.pid, self.is_adopted = pid, self._process is None
 
     def stop(self) -> None:
         """Ends sessions, writes the last checkpoint and waits until the server is gone.
@@ -119,11 +159,14 @@ def _start(folder: Path, connection_count_max: int, held: HeldSignals) -> Embedd
     shortcut = _shortcut(folder)
     held.hold()
     try:
+        start_process = functools.partial(launch, folder, account, programs, connection_count_max)
         if pid is None:
-            process = _launch(folder, account, programs, connection_count_max)
+            process = start_process()
             pid = process.pid
         dsn = dsn_of(shortcut or folder)
-        server = EmbeddedPostgres(folder, pid, dsn, process is None, process, shortcut)
+        server = EmbeddedPostgres(
+            folder, pid, dsn, process is None, process, shortcut, start_process
+        )
         try:
             held.release()
             _wait_until_ready(server)
@@ -143,7 +186,7 @@ def _initialize(folder: Path, account: Account, programs: Path) -> None:
     unfinished.mkdir(mode=0o700)
     if account.is_other:
         os.chown(unfinished, account.uid, account.gid)
-    command: list[str | Path] = [programs / "initdb", "-D", _folder_argument(unfinished, account)]
+    command: list[str | Path] = [programs / "initdb", "-D", folder_argument(unfinished, account)]
     # The built-in C.UTF-8 sorts by code point and folds every letter, on all machines alike.
     command += ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums"]
@@ -187,62 +230,17 @@ def _check_version(folder: Path) -> None:
         raise EmbeddedError(msg)
 
 
-def _folder_argument(folder: Path, account: Account) -> str:
-    """How PostgreSQL is told its folder, which is also its working directory.
-
-    Another user's process may not be allowed to enter the folders above (root's home, say). It need
-    not: a working directory is inherited open, and this name leads to it without a way.
-    """
-    return "/proc/self/cwd" if account.is_other else str(folder)
-
-
-def _launch(
-    folder: Path, account: Account, programs: Path, connection_count_max: int
-) -> subprocess.Popen[bytes]:
-    log = folder.with_name(f"{folder.name}.log")
-    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-        log.replace(log.with_name(f"{log.name}.1"))
-    command = [str(programs / "postgres"), "-D", _folder_argument(folder, account)]
-    command += options(connection_count_max=connection_count_max)
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603  # a program of the wheel
-            command,
-            cwd=folder,
-            user=account.uid if account.is_other else None,
-            group=account.gid if account.is_other else None,
-            extra_groups=[] if account.is_other else None,
-            # a session of its own: the terminal's Ctrl-C must not stop it before the workers
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment(),
-        )
-
-
 def _wait_until_ready(server: EmbeddedPostgres) -> None:
     deadline = time.monotonic() + START_S_MAX
-    while True:
-        lines = processes.lock_file_lines(server.folder)
-        # the eighth line is the state, which PostgreSQL keeps for pg_ctl
-        if len(lines) >= 8 and int(lines[0]) == server.pid and lines[7].strip() == "ready":
-            return
-        log = server.folder.with_name(f"{server.folder.name}.log")
+    log = log_of(server.folder)
+    while not server.is_ready():
         if not server.is_running():
-            msg = f"PostgreSQL did not start: {_last_complaint(log)} (all of it: {log})"
+            msg = f"PostgreSQL did not start: {last_complaint(log)} (all of it: {log})"
             raise EmbeddedError(msg)
         if time.monotonic() > deadline:
             msg = f"PostgreSQL is not ready after {START_S_MAX:.0f} s; its log is {log}"
             raise EmbeddedError(msg)
         time.sleep(_POLL_S)
-
-
-def _last_complaint(log: Path) -> str:
-    """Returns why the server ended: its last FATAL or PANIC line, else its last line."""
-    lines = log.read_text(errors="replace").splitlines()[-_COMPLAINT_LINES:]
-    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
-    last = (fatal or lines or ["it does not say why"])[-1]
-    return last.rpartition("FATAL:")[2].rpartition("PANIC:")[2].strip()
 
 
 def _shortcut(folder: Path) -> Path | None:
