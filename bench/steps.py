@@ -107,7 +107,7 @@ async def _inner(folder: Path) -> list[Step]:
 
             async def put(made: tuple[Instance, _Made]) -> None:
                 laid = plan_pack([made[0].pack_entry])
-                buffers = [*laid.headers, *made[1].chunks, laid.tail]
+                buffers = [*laid.headers, *made[0].take_pieces(), laid.tail]
                 await origin.blobs.put(pack_blob(new_pack_id()), buffers)
 
             async def index(instance: Instance) -> None:
@@ -140,7 +140,7 @@ async def _inner(folder: Path) -> list[Step]:
                     "writing and syncing the pack (`BlobStore.put`)",
                     put,
                     lambda: (_read(made := _make()), made),
-                    "written from the chunks where they lie; copied by the kernel, synced",
+                    "copied from the chunks into one aligned buffer, written from there (O_DIRECT)",
                 ),
                 await _step(
                     "the index transaction (`store_batch`)",
@@ -196,7 +196,12 @@ def _read(made: _Made) -> Instance:
         inline_bytes_max=limits.inline_bytes_max,
         inflated_bytes_max=limits.inflated_bytes_max,
     )
-    events = [event for chunk in made.chunks for event in reader.feed(chunk)]
+    kept = limits.part_bytes_max_in_memory
+    events = [
+        event
+        for chunk in made.chunks
+        for event in reader.feed(chunk, part_bytes_max_in_memory=kept)
+    ]
     events += reader.finish()
     return next(event for event in events if isinstance(event, Instance))
 

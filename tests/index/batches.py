@@ -117,12 +117,14 @@ async def store(database, *instances, partition_key=1, pack_id=None):
     return await store_batch(database, pack, entries)
 
 
-CHANGES = """(
-    SELECT position AS watermark, changed_at, instance_key - (watermark - position) AS instance_key,
-        partition_key, action
-    FROM change CROSS JOIN LATERAL generate_series(watermark - run_length + 1, watermark) AS position
-) AS change"""
-"""The change feed's runs as single changes, to select from."""
+CHANGES = """
+    SELECT position, action, change.instance_key - (watermark - position), sop_instance_uid
+    FROM change
+    CROSS JOIN LATERAL generate_series(watermark - run_length + 1, watermark) AS position
+    LEFT JOIN instance ON instance.instance_key = change.instance_key - (watermark - position)
+    ORDER BY position
+"""
+"""The change feed's runs as single changes: watermark, action, instance key, SOP Instance UID."""
 
 INCONSISTENT = """
     SELECT 'instance without series', instance_key FROM instance

@@ -110,7 +110,7 @@ async def test_duplicates_within_a_batch_and_across(database, rows):
     assert rows("SELECT count(*) FROM pack") == [(1,)], "nothing stored, no pack"
     assert await store(database, again, instance("1.1/1.2/1.5"), again) == [False, True, False]
     assert rows("SELECT patient_id FROM study") == [("first",)], "a duplicate changes nothing"
-    assert rows(f"SELECT watermark, action FROM {CHANGES} ORDER BY 1") == [(1, 0), (2, 0), (3, 0)]
+    assert [row[:2] for row in rows(CHANGES)] == [(1, 0), (2, 0), (3, 0)]
     assert rows(INCONSISTENT) == []
 
 
@@ -160,11 +160,8 @@ async def test_a_batch_is_merged_in_its_order_not_in_that_of_the_uids(database, 
     assert rows("SELECT patient_id, study_id FROM study") == [("b", "kept")]
     assert rows("SELECT attributes->'00100020'->'Value' FROM study") == [(["b"],)]
     assert rows("SELECT modality, instance_count FROM series") == [("pt", 5)]
-    changes = rows(
-        f"SELECT sop_instance_uid FROM {CHANGES} JOIN instance USING (instance_key)"
-        " ORDER BY watermark"
-    )
-    assert changes == [("1.9",), ("1.3",), ("1.4",), ("1.1",), ("1.2",)], "changes likewise"
+    in_order = [row[3] for row in rows(CHANGES)]
+    assert in_order == ["1.9", "1.3", "1.4", "1.1", "1.2"], "changes likewise"
     assert len(rows("SELECT DISTINCT changed_at FROM change")) == 1
 
 
