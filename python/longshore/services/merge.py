@@ -73,7 +73,9 @@ class Merged:
     is_done: bool = False
 
     def add(self, copied: Copied) -> None:
-        """Counts one new pack."""
+        """Counts one new pack; none, where everything was deleted meanwhile."""
+        if copied.instance_count == 0:
+            return
         self.new_pack_count += 1
         self.old_pack_count += copied.pack_count
         self.instance_count += copied.instance_count
