@@ -22,9 +22,11 @@ from longshore.dicom import DEFAULT_PARTITION_KEY, Instance
 from longshore.embedded.server import running
 from longshore.extent import pack_blob
 from longshore.index.migrate import migrate
-from longshore.index.store import NewInstance, NewPack, store_batch
+from longshore.index.new import NewInstance, NewPack
+from longshore.index.store import store_batch
 from longshore.services.packs import new_pack_id
-from longshore.services.store import StoreLimits, StoreTarget
+from longshore.services.store import StoreLimits
+from longshore.services.store_body import StoreTarget
 from longshore.settings import settings_from
 
 T = TypeVar("T")
