@@ -63,7 +63,7 @@ def test_above_the_limit_stores_come_again_and_readers_are_served(tmp_path: Path
             number = iter(range(1000, 2000))
             wait_for(lambda: store(client, next(number)).status_code == 503)
             with Memory(service) as memory:
-                for _ in range(50):
+                for _ in range(30):
                     answer = store(client, next(number))
                     assert answer.status_code == 503
                     assert answer.headers["Retry-After"] == "2"
@@ -122,7 +122,7 @@ def test_readers_are_served_while_stores_take_all_they_can(tmp_path: Path) -> No
         assert store(client, KNOWN).status_code == 200
         with Memory(service) as memory, pushing(service.url, fleet):
             fleet.wait_until_moving()
-            for _ in range(100):
+            for _ in range(40):
                 check_readers(client)
             assert is_healthy(service)
             fleet.wait_until_moving()
@@ -139,9 +139,9 @@ def test_200_slow_stores_at_once(tmp_path: Path) -> None:
             connections = {n: stack.enter_context(connect(service)) for n in files}
             for number, connection in connections.items():
                 connection.sendall(store_head(len(files[number])))
-            for at in range(0, 40_000, 2_000):  # some 2 KB at a time
+            for at in range(0, 40_000, 4_000):  # some 4 KB at a time
                 for number, connection in connections.items():
-                    connection.sendall(files[number][at : at + 2_000])
+                    connection.sendall(files[number][at : at + 4_000])
                 check_readers(client)
                 assert store(client, 1_000 + at).status_code == 200
             for number, connection in connections.items():
