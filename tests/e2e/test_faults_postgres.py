@@ -126,3 +126,36 @@ def test_a_session_that_outlives_the_server_is_ended_first(serving: Serving) -> 
     wait_for(lambda: "PostgreSQL answers again" in serving.text())
     assert serving.get("/add") == "1"
     assert serving.stop() == 0
+
+
+def test_a_start_waits_for_a_server_that_was_left_and_recovers(serving: Serving) -> None:
+    """Its lock file still calls it ready, while it refuses everybody."""
+    assert serving.get("/add") == "1"
+    first = psutil.Process(postmaster_pid(serving.data))
+    os.kill(serving.running.pid, signal.SIGKILL)
+    serving.wait()
+    for each in children_titled(first, "checkpointer"):
+        each.kill()
+    wait_for(lambda: children_titled(first, "startup") != [])
+    recovering = children_titled(first, "startup")
+    for each in recovering:
+        each.suspend()
+    serving.spawn()
+    time.sleep(3)
+    assert serving.running.poll() is None, serving.text()
+    assert "serves on" not in serving.text()
+    for each in recovering:
+        each.resume()
+    wait_for(lambda: "serves on" in serving.text())
+    assert serving.get("/add") == "2"
+    assert serving.stop() == 0
+    assert postgres_processes(serving.data) == []
+
+
+def children_titled(process: psutil.Process, word: str) -> list[psutil.Process]:
+    found: list[psutil.Process] = []
+    for each in process.children():
+        with contextlib.suppress(psutil.Error):
+            if f": {word}" in " ".join(each.cmdline()):
+                found.append(each)
+    return found

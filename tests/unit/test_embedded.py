@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -222,3 +223,24 @@ def test_one_that_is_stopped_stays_away(folder: Path) -> None:
         time.sleep(0.5)
         assert not server.is_running()
     assert lines == []
+
+
+def crash(server: EmbeddedPostgres) -> None:
+    """Kills a process of the server's, so that it ends all others and recovers."""
+    for child in psutil.Process(server.pid).children():
+        with contextlib.suppress(psutil.Error):
+            if "checkpointer" in " ".join(child.cmdline()):
+                child.kill()
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.1])
+def test_one_that_recovers_from_a_crash_is_stopped_at_once(folder: Path, pause_s: float) -> None:
+    """PostgreSQL 18 would not end: its checkpointer waits for an order that does not come."""
+    with running(folder, connection_count_max=5) as server:
+        with psycopg.connect(server.dsn) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 100000)")
+        crash(server)
+        time.sleep(pause_s)
+    assert not server.is_running()
+    with running(folder, connection_count_max=5) as server, psycopg.connect(server.dsn) as con:
+        assert con.execute("SELECT count(*) FROM kept").fetchone() == (100_000,)

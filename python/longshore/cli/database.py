@@ -4,18 +4,21 @@ import contextlib
 import dataclasses
 import os
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 
 from longshore.cli.folder import held
 from longshore.cli.starting import STARTING
-from longshore.embedded.server import running
+from longshore.embedded.server import START_S_MAX, running
 from longshore.embedded.supervision import supervised
+from longshore.errors import Unavailable
 from longshore.index.migrate import migrate
 from longshore.settings import Settings
 
 COMMAND_CONNECTIONS = 20
 """Connections beside those of the workers: migrations, commands."""
+_POLL_S = 0.1
 
 
 def embedded_folder(settings: Settings) -> Path:
@@ -59,8 +62,27 @@ def opened(settings: Settings) -> Generator[Settings]:
         LongshoreError: Any of that cannot be done.
     """
     with held_data(settings), answering(settings) as ready:
-        migrate(ready.database)
+        migrated(settings, ready)
         yield ready
+
+
+def migrated(settings: Settings, ready: Settings) -> list[str]:
+    """Migrates the database that answers under `ready`; returns what was applied.
+
+    An embedded server that was left running may just be recovering from a crash, while its lock
+    file still calls it ready: it is waited for.
+
+    Raises:
+        Unavailable: The database does not answer.
+    """
+    deadline = time.monotonic() + (0.0 if settings.database else START_S_MAX)
+    while True:
+        try:
+            return migrate(ready.database)
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
 
 
 def _report(line: str) -> None:

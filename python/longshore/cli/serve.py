@@ -6,10 +6,9 @@ import re
 import urllib.parse
 
 from longshore.cli.address import check_address, url
-from longshore.cli.database import answering, embedded_folder, held_data
+from longshore.cli.database import answering, embedded_folder, held_data, migrated
 from longshore.cli.server import run_server
 from longshore.cli.stopping import interrupt_on_signals
-from longshore.index.migrate import migrate
 from longshore.settings import Settings
 
 TARGET = "longshore.app:create_app"
@@ -38,7 +37,7 @@ def serve(settings: Settings, *, target: str) -> int:
         with held_data(settings):
             check_address(settings.host, settings.port)
             with answering(settings) as ready:
-                migrate(ready.database)
+                migrated(settings, ready)
                 return run_server(ready, target=target, greeting=greeting(settings))
     except KeyboardInterrupt:
         return 0

@@ -36,6 +36,19 @@ def is_postgres_of(pid: int, folder: Path) -> bool:
         return False
 
 
+def is_recovering(pid: int) -> bool:
+    """Whether a server replays its log, after it was started or after a session of it crashed."""
+    try:
+        children = psutil.Process(pid).children()
+    except psutil.Error:
+        return False
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            if ": startup" in " ".join(child.cmdline()):  # the title of the process that does it
+                return True
+    return False
+
+
 def settle(folder: Path, *, wait_s_max: float) -> int | None:
     """Returns the process id of the folder's running server, or None when one may be started.
 
