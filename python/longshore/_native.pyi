@@ -216,6 +216,8 @@ class Instance:
     def segment_plain_length(self) -> int: ...
     @property
     def segment_crc32(self) -> int: ...
+    def describes_as(self, other: Instance) -> bool:
+        """True if both are of one series, and say the same of it and of its study."""
     def take_pieces(self) -> list[bytes | memoryview]:
         """Hands out the file, as n buffers one behind the other, and lets go of it.
 

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from longshore.dicom import ATTRIBUTES
 from longshore.index.new import NewInstance, NewPack
@@ -67,6 +67,10 @@ class InstanceDouble:
     def segment_crc32(self):
         return self.pack_entry.segment_crc32
 
+    def describes_as(self, other):
+        names = ("study_uid", "series_uid", "study_values", "series_values", "study_json")
+        return all(getattr(self, name) == getattr(other, name) for name in (*names, "series_json"))
+
 
 def _values(level: str, attributes: dict[str, str]) -> tuple[str | None, ...]:
     rows = [row for row in ATTRIBUTES if row.level == level and row.is_matched]
@@ -106,7 +110,7 @@ def batch(*instances, partition_key=1, pack_id=None):
         entries.append(NewInstance(partition_key, each, offset, 0))
         offset += each.pack_entry.length + 100
     for number, entry in enumerate(entries):
-        entries[number] = replace(entry, segment_offset=offset)
+        entries[number] = entry._replace(segment_offset=offset)
         offset += SEGMENT_BYTES
     return NewPack(pack_id, offset), entries
 

@@ -125,7 +125,7 @@ async def test_identity_is_the_triple_within_the_partition(database, rows):
     assert await store(database, same, partition_key=2) == [True]
     pack, entries = batch(*[instance("5/6/7")] * 3)
     mixed = [
-        replace(entry, partition_key=key) for entry, key in zip(entries, (2, 1, 2), strict=True)
+        entry._replace(partition_key=key) for entry, key in zip(entries, (2, 1, 2), strict=True)
     ]
     assert await store_batch(database, pack, mixed) == [True, True, False]
     assert rows("SELECT partition_key, count(*) FROM study GROUP BY 1 ORDER BY 1") == [

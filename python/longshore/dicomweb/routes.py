@@ -60,7 +60,7 @@ def build_routes() -> list[BaseRoute]:
     mount.path_regex = re.compile(mount.path_regex.pattern, re.IGNORECASE)
     # Without it, Starlette would redirect a bare version to itself with a slash.
     bare_version = Route("/v{version:api_version}", behind)
-    return [*_tolerant([*health_routes, bare_version]), mount]
+    return [mount, *_tolerant([*health_routes, bare_version])]
 
 
 async def refuse_partition(_: Request) -> Response:

@@ -77,10 +77,10 @@ def _stored(instance: Stored, service_url: str, api_version: int) -> DataSet:
         f"{service_url}/studies/{instance.study_uid}/series/{instance.series_uid}"
         f"/instances/{instance.sop_instance_uid}"
     )
-    item = {
-        "00081150": _element("UI", instance.sop_class_uid),
-        "00081155": _element("UI", instance.sop_instance_uid),
-        "00081190": _element("UR", url),
+    item: DataSet = {
+        "00081150": {"vr": "UI", "Value": [instance.sop_class_uid]},
+        "00081155": {"vr": "UI", "Value": [instance.sop_instance_uid]},
+        "00081190": {"vr": "UR", "Value": [url]},
     }
     warning_reason = _warning_reason(instance)
     if warning_reason is not None:

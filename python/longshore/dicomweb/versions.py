@@ -50,9 +50,8 @@ class VersionedRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request to its route."""
-        refusal = _unsupported(Request(scope, receive))
-        if refusal is not None:
-            await refusal(scope, receive, send)
+        if scope["path_params"]["version"].lower() not in _VERSIONS:
+            await _unsupported(Request(scope))(scope, receive, send)
             return
         allowed: set[str] = set()
         for route in self.routes:
@@ -67,10 +66,8 @@ class VersionedRoutes:
         await response(scope, receive, send)
 
 
-def _unsupported(request: Request) -> Response | None:
+def _unsupported(request: Request) -> Response:
     version = request.path_params["version"]
-    if version.lower() in _VERSIONS:
-        return None
     text = (
         f"The HTTP resource that matches the request URI '{request.url.replace(query='')}' does"
         f" not support the API version '{version}'."

@@ -17,7 +17,8 @@ class Array(bytes):
 
 def array(values: Sequence[Any]) -> Array:
     """Returns an array of integers, booleans, texts, dates, times or bytes; None is NULL."""
-    elements = [_ELEMENTS[type(value)](value) for value in values]
+    types = set(map(type, values))
+    elements = map(str, values) if types == {int} else [_ELEMENTS[type(v)](v) for v in values]
     return Array(("{" + ",".join(elements) + "}").encode())
 
 

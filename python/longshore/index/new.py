@@ -1,7 +1,7 @@
 """What is new to the index: a pack, and the instances that lie in it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from longshore.dicom import Instance
@@ -12,8 +12,7 @@ SeriesName = tuple[str, int, str]
 """A study's name and the Series Instance UID."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewInstance:
+class NewInstance(NamedTuple):
     """An instance that lies in a pack and has no row yet; offsets count the pack's bytes."""
 
     partition_key: int

@@ -65,27 +65,6 @@ SERIES_PARAMETERS = (
     "series_attributes",
     *SERIES_KEYS,
 )
-INSTANCE_PARAMETERS = (
-    "instance_keys",
-    "instance_series_keys",
-    "sop_instance_uids",
-    "payload_offsets",
-    "payload_lengths",
-    "segment_offsets",
-    "segment_lengths",
-    "segment_plain_lengths",
-    "segment_crc32s",
-    "pixel_offsets",
-    "frame_bits",
-    "frame_counts",
-    "frame_tables",
-    "have_bulkdata_uri",
-    "sop_class_keys",
-    "transfer_syntax_keys",
-    "bits_allocated",
-    *INSTANCE_KEYS,
-)
-
 _ESCAPED_NUL = b"\\u0000"
 
 Row = tuple[Any, ...]
@@ -128,17 +107,17 @@ class Merged:
     said: dict[tuple[bytes, tuple[str | None, ...]], None] = field(
         default_factory=dict[tuple[bytes, tuple[str | None, ...]], None]
     )
-    _latest: tuple[bytes, tuple[str | None, ...]] | None = None
 
     def add(self, values: tuple[str | None, ...], json: bytes) -> None:
         """Takes what one more instance says."""
         self.instance_count += 1
         saying = (json, values)
-        if saying == self._latest:
-            return
-        self._latest = saying
         self.said.pop(saying, None)
         self.said[saying] = None
+
+    def add_same(self) -> None:
+        """Takes one more instance that says the same as the one before it."""
+        self.instance_count += 1
 
     def match_keys(self, level: str, columns: Mapping[str, tuple[str, MatchKey]]) -> Iterable[Any]:
         """Yields the values of the level's typed columns."""
@@ -176,33 +155,47 @@ def series_row(key: int, study_key: int, series_uid: str, merged: Merged) -> Row
     return (key, study_key, series_uid, merged.instance_count, merged.json(), *typed)
 
 
-def instance_row(key: int, series_key: int, placed: Placed, uid_keys: Mapping[str, int]) -> Row:
-    """Returns an instance as `INSTANCE_PARAMETERS` has it."""
-    instance = placed.instance
-    values = dict(zip(keywords("IMAGE"), instance.instance_values, strict=True))
-    bits_allocated = _integer(values["BitsAllocated"] or "")
-    if bits_allocated is not None and bits_allocated > BITS_ALLOCATED_MAX:
-        bits_allocated = None
-    return (
-        key,
-        series_key,
-        instance.sop_instance_uid,
-        placed.payload_offset,
-        instance.length,
-        placed.segment_offset,
-        instance.segment_length,
-        instance.segment_plain_length,
-        as_signed(instance.segment_crc32),
-        instance.pixel_offset,
-        instance.frame_bits,
-        instance.frame_count,
-        instance.frame_table,
-        instance.has_bulkdata_uri,
-        uid_keys[instance.sop_class_uid],
-        uid_keys[instance.transfer_syntax_uid],
-        bits_allocated,
-        *[match_key(values[name] or "") for name, match_key in INSTANCE_KEYS.values()],
-    )
+def instance_columns(
+    keys: Sequence[int],
+    series_keys: Sequence[int],
+    placed: Sequence[Placed],
+    uid_keys: Mapping[str, int],
+) -> dict[str, Array]:
+    """Returns n instances, at least one, as arrays by the parameters' names.
+
+    Args:
+        keys, series_keys: n keys of the instances and of their series.
+        uid_keys: Keys of their SOP classes and transfer syntaxes.
+    """
+    instances = [each.instance for each in placed]
+    said = zip(*[each.instance_values for each in instances], strict=True)
+    values = dict(zip(keywords("IMAGE"), said, strict=True))
+    bits_allocated = [_integer(value or "") for value in values["BitsAllocated"]]
+    found: dict[str, Sequence[Any]] = {
+        "instance_keys": keys,
+        "instance_series_keys": series_keys,
+        "sop_instance_uids": [each.sop_instance_uid for each in instances],
+        "payload_offsets": [each.payload_offset for each in placed],
+        "payload_lengths": [each.length for each in instances],
+        "segment_offsets": [each.segment_offset for each in placed],
+        "segment_lengths": [each.segment_length for each in instances],
+        "segment_plain_lengths": [each.segment_plain_length for each in instances],
+        "segment_crc32s": [as_signed(each.segment_crc32) for each in instances],
+        "pixel_offsets": [each.pixel_offset for each in instances],
+        "frame_bits": [each.frame_bits for each in instances],
+        "frame_counts": [each.frame_count for each in instances],
+        "frame_tables": [each.frame_table for each in instances],
+        "have_bulkdata_uri": [each.has_bulkdata_uri for each in instances],
+        "sop_class_keys": [uid_keys[each.sop_class_uid] for each in instances],
+        "transfer_syntax_keys": [uid_keys[each.transfer_syntax_uid] for each in instances],
+        "bits_allocated": [
+            bits if bits is not None and bits <= BITS_ALLOCATED_MAX else None
+            for bits in bits_allocated
+        ],
+    }
+    for parameter, (name, match_key) in INSTANCE_KEYS.items():
+        found[parameter] = [match_key(value or "") for value in values[name]]
+    return {parameter: array(column) for parameter, column in found.items()}
 
 
 def columns(parameters: Sequence[str], rows: Sequence[Row]) -> dict[str, Array]:

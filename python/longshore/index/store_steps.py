@@ -7,13 +7,12 @@ from longshore.index import sql
 from longshore.index.new import NewInstance, NewPack, SeriesName, StudyName, study_of
 from longshore.index.pipeline import Step
 from longshore.index.rows import (
-    INSTANCE_PARAMETERS,
     SERIES_PARAMETERS,
     STUDY_PARAMETERS,
     Merged,
     Row,
     columns,
-    instance_row,
+    instance_columns,
     series_row,
     study_row,
 )
@@ -55,14 +54,22 @@ class StoreSteps:
             if name not in self._series:
                 self._series[name] = Merged()
                 self._studies.setdefault(study_of(name), Merged())
+        before = None
         for position in sorted(new):
-            self._merge(entries[position])
+            self._merge(entries[position], before)
+            before = entries[position]
 
-    def _merge(self, entry: NewInstance) -> None:
+    def _merge(self, entry: NewInstance, before: NewInstance | None) -> None:
         name, instance = entry.series, entry.instance
-        study = self._studies[study_of(name)]
+        study, series = self._studies[study_of(name)], self._series[name]
+        # True of almost all, and costs a tenth of the rest.
+        is_same_partition = before is not None and before.partition_key == entry.partition_key
+        if before is not None and is_same_partition and instance.describes_as(before.instance):
+            study.add_same()
+            series.add_same()
+            return
         study.add(instance.study_values, instance.study_json)
-        self._series[name].add(instance.series_values, instance.series_json)
+        series.add(instance.series_values, instance.series_json)
 
     def add(self) -> Iterator[Step]:
         """Yields what adds new studies, new series and the pack."""
@@ -89,16 +96,14 @@ class StoreSteps:
         series_keys = {**self._found.series, **self._found.new_series}
         instance_keys = self._instance_keys()
         for first in range(0, len(self._new), ROWS_PER_TURN):
-            rows = [
-                instance_row(
-                    instance_keys[position],
-                    series_keys[self._entries[position].series],
-                    self._entries[position],
-                    uid_keys,
-                )
-                for position in self._new[first : first + ROWS_PER_TURN]
-            ]
-            parameters = columns(INSTANCE_PARAMETERS, rows)
+            positions = self._new[first : first + ROWS_PER_TURN]
+            entries = [self._entries[position] for position in positions]
+            parameters = instance_columns(
+                [instance_keys[position] for position in positions],
+                [series_keys[entry.series] for entry in entries],
+                entries,
+                uid_keys,
+            )
             yield Step(_SQL["insert_instances"], {**parameters, "pack_key": self._found.pack_key})
 
     def merge(self) -> Iterator[Step]:

@@ -60,10 +60,10 @@ class Batch:
         self.is_wanted = False
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-    def add(self, arrived: Arrived) -> int:
+    def add(self, arrived: Arrived, uids: tuple[str, str, str]) -> int:
         """Adds an instance; returns its 0-based position."""
         length = arrived.instance.length
-        self.names.add(arrived.uids)
+        self.names.add(uids)
         self.arrived.append(arrived)
         self.byte_count += length
         self.unwritten.append(arrived)
@@ -93,28 +93,35 @@ class Batcher:
 
     @property
     def has_room(self) -> bool:
-        """False if `submit` would wait."""
+        """False if `make_room` would wait."""
         return self._room.is_set()
 
-    async def submit(self, arrived: Arrived) -> tuple[Batch, int]:
-        """Puts an instance into the open batch; returns at once unless too much waits.
+    async def make_room(self) -> None:
+        """Waits until there is room for one more instance."""
+        while not self._room.is_set():
+            await self._room.wait()
+
+    def submit(self, arrived: Arrived) -> tuple[Batch, int]:
+        """Puts an instance into the open batch. Wait for room before.
 
         Returns:
             The batch, and the instance's 0-based position in its outcome. Call `want` before you
             wait for that.
+
+        Raises:
+            Unavailable: The service is stopping.
         """
-        while not self._room.is_set():
-            await self._room.wait()
         if self._is_closing:
             msg = "the service is stopping; send the request again"
             raise Unavailable(msg)
-        if self._open is not None and arrived.uids in self._open.names:
+        uids = arrived.uids
+        if self._open is not None and uids in self._open.names:
             # A pack's names are unique: the index finds it stored when its own batch comes.
             self._close(self._open)
         if self._open is None:
             self._open = Batch(self._blobs)
         batch = self._open
-        position = batch.add(arrived)
+        position = batch.add(arrived, uids)
         self._count(arrived.instance.length)
         if batch.unwritten_bytes >= WRITE_BYTES and batch.filling is None:
             batch.filling = asyncio.create_task(self._fill(batch))

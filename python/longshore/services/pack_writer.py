@@ -1,7 +1,7 @@
 """One pack on its way to storage: its instances may be written while others still join it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from longshore._native import PackEntry, PackPlan, plan_pack
 from longshore.blobs.store import BlobStore, BlobWriter
@@ -12,8 +12,7 @@ from longshore.services.packs import new_pack_id
 Pieces = list[bytes | memoryview]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """An instance that arrived whole and waits to be written; the instance holds its bytes."""
 
     partition_key: int

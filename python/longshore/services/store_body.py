@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from longshore._native import Payload
 from longshore.dicom import Instance, Refusal
@@ -35,8 +36,7 @@ class StoreTarget:
     is_strict: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     """An instance whose batch is not done yet, by its 0-based position there."""
 
     instance: Stored
@@ -124,7 +124,9 @@ class StoreBody:
             await self._finish_stream(self._stream, instance, stored)
             return
         arrived = Arrived(self._target.partition_key, instance)
-        batch, position = await self._batcher.submit(arrived)
+        if not self._batcher.has_room:
+            await self._batcher.make_room()
+        batch, position = self._batcher.submit(arrived)
         self._outcomes.append(_Pending(stored, batch, position))
 
     async def _finish_stream(self, stream: LongPart, instance: Instance, stored: Stored) -> None:

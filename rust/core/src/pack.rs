@@ -6,7 +6,6 @@
 //! Each directory entry carries its segment's place in a private extra field: the directory alone
 //! tells where everything is.
 
-mod deflate;
 mod directory;
 mod layout;
 mod segment;

@@ -102,6 +102,18 @@ impl Instance {
         self.entry().segment.crc32
     }
 
+    fn describes_as(&self, other: &Self) -> bool {
+        let (entry, others) = (self.entry(), other.entry());
+        let is_series = entry.series_uid == others.series_uid && entry.study_uid == others.study_uid;
+        is_series
+            && self.inner.level_json[..2] == other.inner.level_json[..2]
+            && [Level::Study, Level::Series].iter().all(|level| {
+                self.inner
+                    .level_values(*level)
+                    .eq(other.inner.level_values(*level))
+            })
+    }
+
     fn take_pieces<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
         pieces.take(py)
