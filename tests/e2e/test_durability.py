@@ -43,11 +43,6 @@ def kill(processes: list[psutil.Process]) -> None:
             each.kill()
 
 
-def first_process(service: Service) -> psutil.Process:
-    assert service.process is not None
-    return psutil.Process(service.process.pid)
-
-
 def postmaster(service: Service) -> list[psutil.Process]:
     every = postgres_processes(service.data)
     numbers = {each.pid for each in every}
@@ -78,15 +73,20 @@ def kill_postgres(service: Service, _: random.Random) -> None:
 
 
 def kill_the_first_process(service: Service, _: random.Random) -> None:
-    first_process(service).kill()
+    assert service.process is not None
+    service.process.kill()
+    # Else it may seem to be there yet, since its workers answer for a while.
+    service.process.wait()
 
 
 def kill_service(service: Service, _: random.Random) -> None:
     service.kill()
 
 
-def kill_everything(service: Service, _: random.Random) -> None:
-    kill([first_process(service), *service.workers(), *postgres_processes(service.data)])
+def kill_everything(service: Service, chance: random.Random) -> None:
+    others = [*service.workers(), *postgres_processes(service.data)]
+    kill_the_first_process(service, chance)
+    kill(others)
 
 
 KILLS: list[Callable[[Service, random.Random], None]] = [
