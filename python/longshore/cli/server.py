@@ -58,7 +58,7 @@ def run_server(settings: Settings, *, target: str, greeting: str) -> int:
         port=settings.port,
         interface=Interfaces.ASGI,  # RSGI would take an upload that was cut off for a whole one
         workers=settings.workers,
-        loop=Loops.asyncio,
+        loop=Loops.uvloop,
         http=HTTPModes.auto,
         websockets=False,
         http1_settings=HTTP1Settings(header_read_timeout=round(settings.header_s_max * 1_000)),

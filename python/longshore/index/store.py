@@ -75,9 +75,10 @@ async def store_batch(
                 if new:
                     steps = StoreSteps(pack, entries, new, found)
                     await _add(connection, pack, steps, uid_keys)
+                    last = [*steps.merge(), steps.append(), _COMMIT]
                     if durable is not None:
                         await durable
-                    await run(connection, [*steps.merge(), steps.append(), _COMMIT])
+                    await run(connection, last)
                 else:
                     await run(connection, [_COMMIT])
             return set(new)

@@ -77,9 +77,14 @@ async def look_up(
         "instance_series_positions": array([series[name] for name in named]),
         "block_count": sum(-(-count // KEY_BLOCK) for count in counts.values()),
     }
-    _, kept, [row] = await run(
+    _, _, kept, [row] = await run(
         connection,
-        [_BEGIN, Step(_SQL["keep_studies"], parameters), Step(_SQL["look_up"], parameters)],
+        [
+            _BEGIN,
+            Step(_SQL["plan_as_if_large"]),
+            Step(_SQL["keep_studies"], parameters),
+            Step(_SQL["look_up"], parameters),
+        ],
     )
     found = _by_name(studies, row[0])
     if len(kept) < len(found):

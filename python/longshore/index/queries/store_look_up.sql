@@ -1,3 +1,13 @@
+-- name: plan_as_if_large
+-- Plans, in this transaction, once and for tables of any size: a plan that was made while they were
+-- small would read them whole until they are analysed, and planning takes longer than most
+-- statements here.
+SELECT
+    set_config('plan_cache_mode', 'force_generic_plan', true),
+    set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true);
+
 -- name: keep_studies
 -- Keeps those of the batch's studies that are there from being deleted until the end, in UID order;
 -- waits for deletions under way.
