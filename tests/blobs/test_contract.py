@@ -72,7 +72,7 @@ async def test_a_taken_name_is_a_conflict(blobs: BlobStore) -> None:
     writer = await blobs.open_writer(NAME, head_length=0)
     await writer.write([b"third"])
     with pytest.raises(Conflict):
-        await writer.commit(head=b"", tail=b"")
+        await writer.commit(head=b"", tail=[])
     await writer.abort()
     assert await blobs.read(Extent(NAME, 0, 5)) == b"first"
 
@@ -128,7 +128,7 @@ async def test_a_writer_writes_its_head_last(blobs: BlobStore) -> None:
     assert await names(blobs) == set(), "invisible until it is committed"
     with pytest.raises(BlobNotFound):
         await blobs.read(Extent(NAME, 0, 1))
-    await writer.commit(head=b"0123456789", tail=b"tail")
+    await writer.commit(head=b"0123456789", tail=[b"ta", b"il"])
     expected = b"0123456789" + CONTENT + b"tail"
     assert await blobs.read(Extent(NAME, 0, len(expected))) == expected
     await writer.abort()
@@ -138,7 +138,7 @@ async def test_a_writer_writes_its_head_last(blobs: BlobStore) -> None:
 async def test_a_head_of_another_length_is_refused(blobs: BlobStore) -> None:
     writer = await blobs.open_writer(NAME, head_length=10)
     with pytest.raises(ValueError, match="does not fit"):
-        await writer.commit(head=b"short", tail=b"")
+        await writer.commit(head=b"short", tail=[])
     await writer.abort()
 
 
@@ -157,7 +157,7 @@ async def test_a_long_blob_needs_little_memory(blobs: BlobStore) -> None:
     writer = await blobs.open_writer(NAME, head_length=0)
     for _ in range(256):
         await writer.write([piece])
-    await writer.commit(head=b"", tail=b"")
+    await writer.commit(head=b"", tail=[])
     total = 0
     async for chunk in blobs.stream(Extent(NAME, 0, 256 * 1024**2), chunk_bytes=1024**2):
         assert chunk == piece

@@ -67,7 +67,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
             writer = await store.open_writer("streamed", head_length=0)
             try:
                 await writer.write([bytes(5_000_000)])
-                await writer.commit(head=b"", tail=b"")
+                await writer.commit(head=b"", tail=[])
             finally:
                 await writer.abort()
 

@@ -237,7 +237,7 @@ class HookedWriter(BlobWriter):
         await self._writer.write(buffers)
 
     @override
-    async def commit(self, *, head: bytes, tail: bytes) -> None:
+    async def commit(self, *, head: bytes, tail: Sequence[Buffer]) -> None:
         await self._writer.commit(head=head, tail=tail)
         await self._hook("commit")
 

@@ -65,12 +65,7 @@ class AzureBlobStore(BlobStore):
 
     @override
     async def put(self, name: str, buffers: Sequence[Buffer]) -> None:
-        with _translated(name):
-            # As a file it is sent piece by piece, which leaves the loop to others in between.
-            data = io.BytesIO(b"".join(buffers))
-            await self._blob(name).upload_blob(
-                data, overwrite=False, max_concurrency=BLOCKS_UNDER_WAY_MAX
-            )
+        await _upload(self._blob(name), name, buffers)
 
     @override
     async def open_writer(self, name: str, *, head_length: int) -> BlobWriter:
@@ -148,6 +143,14 @@ async def _opened(store: AzureBlobStore, container: ContainerClient) -> AzureBlo
     return store
 
 
+async def _upload(blob: BlobClient, name: str, buffers: Sequence[Buffer]) -> None:
+    """Sends a whole blob."""
+    with _translated(name):
+        # As a file it is sent piece by piece, which leaves the loop to others in between.
+        data = io.BytesIO(b"".join(buffers))
+        await blob.upload_blob(data, overwrite=False, max_concurrency=BLOCKS_UNDER_WAY_MAX)
+
+
 class _AzureWriter(BlobWriter):
     """Staged blocks that are no blob yet."""
 
@@ -165,9 +168,12 @@ class _AzureWriter(BlobWriter):
             await self._flush()
 
     @override
-    async def commit(self, *, head: bytes, tail: bytes) -> None:
+    async def commit(self, *, head: bytes, tail: Sequence[Buffer]) -> None:
         check_head(head, length=self._head_length)
-        await self.write([tail])
+        self._gathered.add(tail)
+        if not self._block_ids:
+            await _upload(self._blob, self._name, [head, *self._gathered.take()])
+            return
         await self._flush()
         head_ids = [_block_id(0)] if head else []
         if head:

@@ -187,9 +187,9 @@ class _LocalWriter(BlobWriter):
             await self._files.run(self._open_output().write, self._gathered.take())
 
     @override
-    async def commit(self, *, head: bytes, tail: bytes) -> None:
+    async def commit(self, *, head: bytes, tail: Sequence[Buffer]) -> None:
         check_head(head, length=self._head_length)
-        self._gathered.add([tail])
+        self._gathered.add(tail)
         await self._files.run(self._finish, head, self._gathered.take())
 
     @override

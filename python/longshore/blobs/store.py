@@ -26,11 +26,12 @@ class BlobWriter(Protocol):
         """Appends n buffers behind the head. Returns when more may be written (backpressure)."""
         ...
 
-    async def commit(self, *, head: bytes, tail: bytes) -> None:
+    async def commit(self, *, head: bytes, tail: Sequence[Buffer]) -> None:
         """Puts `head` in the room reserved for it, appends `tail`, and makes the blob durable.
 
         Args:
             head: Exactly the `head_length` bytes that were reserved.
+            tail: n buffers, together short enough for memory.
         """
         ...
 
@@ -72,7 +73,10 @@ class BlobStore(BlobReader, Protocol):
         ...
 
     async def open_writer(self, name: str, *, head_length: int) -> BlobWriter:
-        """Begins a blob whose length is not known yet; `head_length` bytes are written last."""
+        """Begins a blob whose length is not known yet; `head_length` bytes are written last.
+
+        What is begun costs little until something is written, and nothing once it is aborted.
+        """
         ...
 
     async def delete(self, name: str) -> None:

@@ -5,8 +5,9 @@ range is `negotiation`'s business.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -19,6 +20,7 @@ OCTET_STREAM = "application/octet-stream"
 RELATED = "multipart/related"
 
 ACCEPT_CHARACTERS_MAX = 8 * 1024  # the longest seen from a viewer is under 1 KiB
+ACCEPT_COUNT_CACHED = 256  # a client sends the same with every request
 CONTENT_TYPE_CHARACTERS_MAX = 1024  # a boundary has at most 70 (RFC 2046 5.1.1)
 
 # A quoted string (its end may be missing), or a run of anything but the delimiters.
@@ -64,7 +66,7 @@ def parse_accept(text: str) -> list[MediaRange]:
     return sorted(accepted, key=lambda each: -each.quality)
 
 
-def accepted(request: Request) -> list[MediaRange]:
+def accepted(request: Request) -> Sequence[MediaRange]:
     """Returns what the request accepts, best first. Empty means: anything.
 
     The `accept` query parameter outranks the header, which a browser fills in on its own
@@ -136,7 +138,8 @@ def accepts_gzip(accept_encoding: str | None) -> bool:
     return qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", 0.0))) > 0
 
 
-def _all_or_nothing(text: str) -> list[MediaRange]:
+@lru_cache(maxsize=ACCEPT_COUNT_CACHED)
+def _all_or_nothing(text: str) -> Sequence[MediaRange]:
     """Parses; text that says something, but nothing acceptable, must not come to mean "anything".
 
     Raises:

@@ -3,6 +3,8 @@
 Knows media types and status codes; knows nothing of SQL, blobs or DICOM encoding.
 """
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,6 +14,8 @@ from longshore.dicomweb import media_types, store_response, urls
 from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.versions import api_version
 from longshore.services.store_body import StoreTarget
+
+_LENGTH = re.compile(r"[0-9]{1,15}")
 
 
 async def store_instances(request: Request) -> Response:
@@ -30,6 +34,7 @@ async def store_instances(request: Request) -> Response:
             root_type=content.root_type,
             study_uid=study_uid,
             is_strict=version == 1,
+            byte_count=_byte_count(request),
         ),
     )
     return store_response.render(
@@ -39,6 +44,12 @@ async def store_instances(request: Request) -> Response:
         api_version=version,
         host=request.url.netloc,
     )
+
+
+def _byte_count(request: Request) -> int:
+    """Returns what the body will have, as a hint; 0 if the request does not say so."""
+    text = request.headers.get("content-length", "")
+    return int(text) if _LENGTH.fullmatch(text) else 0
 
 
 store_routes = [

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from longshore.blobs.store import BlobStore
@@ -33,6 +33,9 @@ CLOSED_COUNT_MAX = 2
 """Full batches that wait for their turn; then nothing more is taken."""
 WRITE_BYTES = 4 * 1024**2
 """What must have gathered for a batch to be written before it is closed, in bytes."""
+
+AHEAD_BYTES = 256 * 1024
+"""A request of fewer bytes does not have its pack's file created while it arrives."""
 
 Outcome = Sequence[bool] | LongshoreError
 """Of a batch: for each instance whether it is stored, else a duplicate; or why none is."""
@@ -86,6 +89,8 @@ class Batcher:
         self._open: Batch | None = None
         self._closed: deque[Batch] = deque()
         self._completing: set[asyncio.Task[None]] = set()
+        self._dropping: set[asyncio.Task[None]] = set()
+        self._expecting_count = 0
         self._room = asyncio.Event()
         self._room.set()
         self._is_closing = False
@@ -95,6 +100,27 @@ class Batcher:
     def has_room(self) -> bool:
         """False if `make_room` would wait."""
         return self._room.is_set()
+
+    @contextlib.contextmanager
+    def expecting(self, byte_count: int) -> Generator[None]:
+        """Hears that so many bytes may arrive within the block, all of them in this batch or not.
+
+        Creating the pack's file takes a while, which the network needs too. So it is created now,
+        unless the batch will be too short to gain, or so long that it is written while it grows.
+        """
+        if not AHEAD_BYTES <= byte_count < WRITE_BYTES or self._is_closing:
+            yield
+            return
+        self._expecting_count += 1
+        if self._open is None:
+            self._open = Batch(self._blobs)
+        self._open.pack.open()
+        try:
+            yield
+        finally:
+            self._expecting_count -= 1
+            if self._expecting_count == 0:
+                self._drop_empty()
 
     async def make_room(self) -> None:
         """Waits until there is room for one more instance."""
@@ -142,10 +168,20 @@ class Batcher:
         """Writes what has gathered and takes no more."""
         self._is_closing = True
         self._room.set()
+        self._drop_empty()
         if self._open is not None:
             self._close(self._open)
-        while self._completing:
-            await asyncio.wait(self._completing)
+        while tasks := self._completing | self._dropping:
+            await asyncio.wait(tasks)
+
+    def _drop_empty(self) -> None:
+        """Removes the file of a batch for which nothing came."""
+        batch = self._open
+        if batch is not None and not batch.arrived:
+            self._open = None
+            task = asyncio.create_task(_abort(batch))
+            self._dropping.add(task)
+            task.add_done_callback(self._dropping.discard)
 
     def _count(self, byte_count: int) -> None:
         self.unwritten_bytes += byte_count
@@ -210,6 +246,7 @@ class Batcher:
             _log.error("a batch of %d instances failed: %s", count, without_values(error))
             outcome = Unavailable("the batch could not be written; send the request again")
         batch.outcome.set_result(outcome)
+        await _abort(batch)
 
     async def _write(self, batch: Batch) -> list[bool]:
         """Blob first, index second: the commit waits for the pack, what comes before does not."""
@@ -237,13 +274,18 @@ class Batcher:
             return await index_pack(self._database, self._blobs, pack, entries, durable=durable)
         finally:
             await asyncio.wait([durable])
-            await batch.pack.abort()
 
 
 @dataclass(frozen=True, slots=True)
 class _Duplicate:
     pack_id: str
     payload_offset: int
+
+
+async def _abort(batch: Batch) -> None:
+    # What it cannot remove, the sweep will.
+    with contextlib.suppress(LongshoreError):
+        await batch.pack.abort()
 
 
 async def index_pack(

@@ -145,7 +145,7 @@ class Copier:
             await drop_moved(self._blobs, pack_id)
             raise
         else:
-            await writer.commit(head=head, tail=plan.tail)
+            await writer.commit(head=head, tail=[plan.tail])
         finally:
             # Does nothing after the commit.
             await writer.abort()

@@ -47,7 +47,7 @@ class LongPart:
     async def finish(self, instance: Instance) -> bool:
         """Makes the pack durable, then indexes it; False for a duplicate."""
         plan = plan_pack([instance.pack_entry], first_payload_offset=PACK_HEAD_BYTES)
-        await self._writer.commit(head=plan.headers[0], tail=plan.tail)
+        await self._writer.commit(head=plan.headers[0], tail=[plan.tail])
         entry = NewInstance(
             self._partition_key, instance, plan.payload_offsets[0], plan.segment_offsets[0]
         )

@@ -1,5 +1,6 @@
 """One pack on its way to storage: its instances may be written while others still join it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,15 +32,22 @@ class PackWriter:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
         self._entries: list[PackEntry] = []
-        self._writer: BlobWriter | None = None
+        self._opening: asyncio.Task[BlobWriter] | None = None
         self.pack_id = new_pack_id()
+
+    def open(self) -> asyncio.Task[BlobWriter]:
+        """Begins the pack, if nobody did, though there may be nothing to write yet."""
+        if self._opening is None:
+            opened = self._blobs.open_writer(pack_blob(self.pack_id), head_length=0)
+            self._opening = asyncio.ensure_future(opened)
+        return self._opening
 
     async def write(self, some: Sequence[Arrived]) -> None:
         """Writes n instances behind those before; returns when more may be written."""
         entries = [arrived.instance.pack_entry for arrived in some]
         self._entries += entries
         pieces = _pieces(plan_pack(entries), some)
-        await (await self._open()).write(pieces)
+        await (await self.open()).write(pieces)
 
     def plan(self, rest: Sequence[Arrived]) -> PackPlan:
         """Lays out the whole pack: what was written, and the n instances that complete it."""
@@ -51,22 +59,19 @@ class PackWriter:
         Args:
             plan: What `plan` returned for this rest.
         """
-        pieces = _pieces(plan, rest, first=len(self._entries))
-        if self._writer is None:
-            await self._blobs.put(pack_blob(self.pack_id), [*pieces, plan.tail])
-            return
-        await self._writer.write(pieces)
-        await self._writer.commit(head=b"", tail=plan.tail)
+        pieces = [*_pieces(plan, rest, first=len(self._entries)), plan.tail]
+        if self._opening is None:
+            await self._blobs.put(pack_blob(self.pack_id), pieces)
+        else:
+            await (await self._opening).commit(head=b"", tail=pieces)
 
     async def abort(self) -> None:
         """Removes what was written; does nothing behind `finish`."""
-        if self._writer is not None:
-            await self._writer.abort()
-
-    async def _open(self) -> BlobWriter:
-        if self._writer is None:
-            self._writer = await self._blobs.open_writer(pack_blob(self.pack_id), head_length=0)
-        return self._writer
+        if self._opening is not None:
+            # Where it could not even be begun, whoever wrote has heard of it.
+            await asyncio.wait([self._opening])
+            if self._opening.exception() is None:
+                await self._opening.result().abort()
 
 
 def _pieces(plan: PackPlan, some: Sequence[Arrived], *, first: int = 0) -> Pieces:

@@ -81,7 +81,8 @@ class Stores:
             hold=self._hold,
         )
         try:
-            await self._receive(chunks, self._reader(target), body)
+            with self._batcher.expecting(target.byte_count):
+                await self._receive(chunks, self._reader(target), body)
         except MultipartError as error:
             msg = f"There was an error reading the multipart request: {error}."
             raise InvalidRequest(msg) from error

@@ -27,6 +27,7 @@ class StoreTarget:
         root_type: The request's `type` parameter.
         study_uid: The study in the path, to which every instance must belong.
         is_strict: v1: refuse invalid indexed attributes instead of dropping them.
+        byte_count: Of the body, as far as the request says so; 0 if it does not.
     """
 
     partition_key: int
@@ -34,6 +35,7 @@ class StoreTarget:
     root_type: str | None
     study_uid: str | None
     is_strict: bool
+    byte_count: int = 0
 
 
 class _Pending(NamedTuple):

@@ -3,6 +3,8 @@
 //! A segment ends with a full flush and refers to nothing before it, so segments can be put one behind
 //! the other with stored blocks between them, and nothing is inflated to serve them.
 
+use std::sync::{Mutex, PoisonError};
+
 use flate2::{Compress, Compression, FlushCompress};
 
 /// On the few kilobytes of a data set's JSON, level 1 takes a third of the time of level 3 and gives a
@@ -35,16 +37,33 @@ pub struct Segment {
     pub plain_length: u32,
 }
 
-/// Deflates segments; keeps its working memory from one to the next.
+/// Working memory of deflaters that are done: 300 KB each, which take longer to make than to use for
+/// one short instance.
+static IDLE: Mutex<Vec<Compress>> = Mutex::new(Vec::new());
+/// More are let go of.
+const IDLE_COUNT_MAX: usize = 8;
+
+/// Deflates segments; keeps its working memory from one to the next, and leaves it to the next one.
 #[derive(Debug)]
 pub struct Deflater {
-    stream: Compress,
+    /// None only while it is dropped.
+    stream: Option<Compress>,
 }
 
 impl Default for Deflater {
     fn default() -> Self {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Self {
-            stream: Compress::new(Compression::new(LEVEL), false),
+            stream: Some(idle.unwrap_or_else(new_stream)),
+        }
+    }
+}
+
+impl Drop for Deflater {
+    fn drop(&mut self) {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_COUNT_MAX {
+            idle.extend(self.stream.take());
         }
     }
 }
@@ -52,17 +71,16 @@ impl Default for Deflater {
 impl Deflater {
     /// Deflates one instance's JSON, of less than 4 GiB.
     pub fn segment(&mut self, json: &[u8]) -> Segment {
-        self.stream.reset();
+        let stream = self.stream.get_or_insert_with(new_stream);
+        stream.reset();
         let mut deflated = Vec::with_capacity((json.len() / 3).saturating_add(64));
         loop {
-            let used = usize::try_from(self.stream.total_in()).unwrap_or(usize::MAX);
+            let used = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
             let rest = json.get(used..).unwrap_or_default();
             let spare = deflated.capacity().saturating_sub(deflated.len());
             // Into memory, deflating cannot fail; the loop ends when all is in and room is left.
-            let status = self
-                .stream
-                .compress_vec(rest, &mut deflated, FlushCompress::Full);
-            let is_all_in = self.stream.total_in() == json.len() as u64;
+            let status = stream.compress_vec(rest, &mut deflated, FlushCompress::Full);
+            let is_all_in = stream.total_in() == json.len() as u64;
             if status.is_err() || (is_all_in && deflated.len() < deflated.capacity()) {
                 break;
             }
@@ -74,6 +92,10 @@ impl Deflater {
             plain_length: u32::try_from(json.len()).unwrap_or(u32::MAX),
         }
     }
+}
+
+fn new_stream() -> Compress {
+    Compress::new(Compression::new(LEVEL), false)
 }
 
 /// CRC-32 and length of `[`, the segments with `,` between them, `]`.
