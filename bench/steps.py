@@ -123,7 +123,7 @@ async def _inner(folder: Path) -> list[Step]:
                 await store_batch(origin.database, NewPack(new_pack_id(), laid.length), [entry])
 
             async def store(made: _Made) -> None:
-                await origin.stores.store(_stream(made), _target())
+                await origin.stores.store(_stream(made), _target(made.length))
 
             return [
                 await _step(
@@ -213,11 +213,12 @@ async def _stream(made: _Made) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _target() -> StoreTarget:
+def _target(byte_count: int) -> StoreTarget:
     return StoreTarget(
         partition_key=DEFAULT_PARTITION_KEY,
         boundary=BOUNDARY,
         root_type=ROOT_TYPE,
         study_uid=None,
         is_strict=False,
+        byte_count=byte_count,
     )

@@ -102,7 +102,7 @@ def test_one_that_cannot_start_is_tried_at_a_bounded_rate(tmp_path: Path) -> Non
         assert 1 <= count <= 4, "it is tried after 1, 2 and 4 seconds"
         (service.data / "global").rename(needed)
         wait_for(lambda: is_healthy(service))
-        assert "PostgreSQL answers again" in service.log.read_text()
+        wait_for(lambda: "PostgreSQL answers again" in service.log.read_text())
 
 
 def test_a_stop_ends_the_pause_before_the_next_try(serving: Serving) -> None:

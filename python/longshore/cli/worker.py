@@ -14,8 +14,6 @@ from longshore.errors import LongshoreError
 from longshore.settings import SettingError
 
 PARENT_POLL_S = 0.5
-COLLECTED_COUNT = 10_000
-"""New objects, most of them short-lived, before the youngest are collected (Python: 700)."""
 STOP_S_MAX = 30.0
 """How long the requests under way may take when the service stops, in seconds."""
 
@@ -40,18 +38,10 @@ def load_app(target: str, *, parent_pid: int) -> Callable[..., Any]:
     except (LongshoreError, SettingError) as error:
         print(f"longshore: {error}", file=sys.stderr)
         sys.exit(1)
-    _collect_less()
-    return app
-
-
-def _collect_less() -> None:
-    """Has cyclic garbage looked for less often, and not among what is there from the start.
-
-    What serves a request leaves no cycles, unless it fails.
-    """
+    # Cyclic garbage is not looked for among what is there from the start.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECTED_COUNT, 10, 10)
+    return app
 
 
 def _end_with(parent_pid: int) -> None:

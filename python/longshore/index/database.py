@@ -20,7 +20,7 @@ WAIT_S_MAX = 15.0
 """How long a request waits for a connection before it is told to come again, in seconds."""
 WAITING_COUNT_MAX = 1_000
 """Requests of one process that may wait for a connection; more are told to come again at once."""
-TRIES_MAX = 8
+TRIES_MAX = 20
 """How often a transaction is tried that lost against another one."""
 PAUSE_S_MAX = 0.05
 """Longest pause before such a transaction is tried again, in seconds."""

@@ -104,7 +104,8 @@ impl Instance {
 
     fn describes_as(&self, other: &Self) -> bool {
         let (entry, others) = (self.entry(), other.entry());
-        let is_series = entry.series_uid == others.series_uid && entry.study_uid == others.study_uid;
+        let is_series =
+            entry.series_uid == others.series_uid && entry.study_uid == others.study_uid;
         is_series
             && self.inner.level_json[..2] == other.inner.level_json[..2]
             && [Level::Study, Level::Series].iter().all(|level| {
