@@ -31,9 +31,9 @@ def _processor() -> str:
 
 def _file_system(folder: Path) -> str:
     done = subprocess.run(
-        ["stat", "--file-system", "--format=%T", str(folder)],
+        ["df", "--output=fstype", str(folder)],
         capture_output=True,
         text=True,
         check=False,
     )
-    return done.stdout.strip() or "unknown"
+    return done.stdout.split()[-1] if done.stdout.strip() else "unknown"
