@@ -22,6 +22,7 @@ from tests.support.load import (
     wait_for,
 )
 from tests.support.service import Service, running
+from tests.support.stow import multipart
 
 FULL = "the storage is full; make room, nothing was stored"
 OPTIONS = ["--workers", "2", "--sweep-interval-s", "0.5", "--sweep-grace-s", "30"]
@@ -99,3 +100,29 @@ def test_a_long_instance_that_does_not_fit(disk: Disk, service: Service) -> None
         small = synthetic.ct(1, rows=512)
         answer = client.post("/v2/studies", content=small)
         assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.timeout(180)
+def test_batches_that_fail_while_they_fill_leave_nothing_counted(tmp_path: Path) -> None:
+    """What came behind the failed write is let go of too; else the service seems full for good."""
+    limits = ["--in-flight-bytes-max", "16MiB", "--batch-bytes-max", "16MiB", "--workers", "1"]
+    with small_disk(tmp_path / "disk") as disk:
+        blobs = ["--blobs", f"file://{disk.folder}"]
+        with (
+            running(tmp_path / "data", *limits, *blobs) as service,
+            httpx.Client(base_url=service.url, timeout=60) as client,
+        ):
+            disk.fill()
+            files = [synthetic.ct(number, rows=512) for number in range(1, 25)]
+            content_type, body = multipart(files)
+            headers = {"Content-Type": content_type}
+            for _ in range(100):
+                answer = client.post("/v2/studies", content=body, headers=headers)
+                assert (answer.status_code, answer.text) == (503, FULL)
+            disk.make_room()
+            answer = client.post("/v2/studies", content=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+            for number, file in enumerate(files, 1):
+                path = f"/v2{synthetic.path(number)}"
+                got = client.get(path, headers={"Accept": "application/dicom"})
+                assert got.content == file

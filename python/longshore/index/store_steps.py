@@ -63,8 +63,11 @@ class StoreSteps:
         name, instance = entry.series, entry.instance
         study, series = self._studies[study_of(name)], self._series[name]
         # True of almost all, and costs a tenth of the rest.
-        is_same_partition = before is not None and before.partition_key == entry.partition_key
-        if before is not None and is_same_partition and instance.describes_as(before.instance):
+        if (
+            before is not None
+            and before.partition_key == entry.partition_key
+            and instance.describes_as(before.instance)
+        ):
             study.add_same()
             series.add_same()
             return

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+from longshore._native import PackPlan
 from longshore.blobs.store import BlobStore
 from longshore.errors import LongshoreError, Unavailable, without_values
 from longshore.extent import pack_blob
@@ -33,7 +34,6 @@ CLOSED_COUNT_MAX = 2
 """Full batches that wait for their turn; then nothing more is taken."""
 WRITE_BYTES = 4 * 1024**2
 """What must have gathered for a batch to be written before it is closed, in bytes."""
-
 AHEAD_BYTES = 256 * 1024
 """A request of fewer bytes does not have its pack's file created while it arrives."""
 
@@ -103,7 +103,7 @@ class Batcher:
 
     @contextlib.contextmanager
     def expecting(self, byte_count: int) -> Generator[None]:
-        """Hears that so many bytes may arrive within the block, all of them in this batch or not.
+        """Hears that so many bytes are about to arrive within the block.
 
         Creating the pack's file takes a while, which the network needs too. So it is created now,
         unless the batch will be too short to gain, or so long that it is written while it grows.
@@ -253,11 +253,7 @@ class Batcher:
         try:
             if batch.filling is not None:
                 await batch.filling
-        finally:
-            byte_count = batch.unwritten_bytes
-            rest = batch.take_unwritten()
-        try:
-            plan = batch.pack.plan(rest)
+            plan = batch.pack.plan(batch.unwritten)
             entries = [
                 NewInstance(arrived.partition_key, arrived.instance, payload_offset, segment_offset)
                 for arrived, payload_offset, segment_offset in zip(
@@ -265,15 +261,21 @@ class Batcher:
                 )
             ]
             pack = NewPack(batch.pack.pack_id, plan.length)
-            durable = asyncio.ensure_future(batch.pack.finish(plan, rest))
-            durable.add_done_callback(lambda _: self._count(-byte_count))
         except BaseException:
-            self._count(-byte_count)
+            self._count(-batch.unwritten_bytes)
             raise
+        durable = asyncio.ensure_future(self._finish(batch, plan))
         try:
             return await index_pack(self._database, self._blobs, pack, entries, durable=durable)
         finally:
             await asyncio.wait([durable])
+
+    async def _finish(self, batch: Batch, plan: PackPlan) -> None:
+        byte_count = batch.unwritten_bytes
+        try:
+            await batch.pack.finish(plan, batch.take_unwritten())
+        finally:
+            self._count(-byte_count)
 
 
 @dataclass(frozen=True, slots=True)
