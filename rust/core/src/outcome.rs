@@ -25,9 +25,8 @@ pub struct Instance {
     pub entry: Entry,
     /// First values of the matched rows of `ATTRIBUTES`; None if absent or empty.
     pub values: [Option<String>; ATTRIBUTES.len()],
-    /// DICOM JSON objects of the study's and series' attributes; the instance's is left empty, since
-    /// its metadata is always at hand.
-    pub level_json: [Vec<u8>; 3],
+    /// DICOM JSON objects of the study's and of the series' attributes.
+    pub level_json: [Vec<u8>; 2],
     /// Where the frames are; None without pixel data or where it cannot be told.
     pub frames: Option<Frames>,
     /// The metadata holds a `BulkDataURI`.
@@ -125,7 +124,6 @@ impl PartReader {
         let level_json = [
             facts.level_json(Level::Study),
             facts.level_json(Level::Series),
-            Vec::new(),
         ];
         if facts.value_of(tag::PATIENT_ID).is_none() {
             warnings.push(validate::missing_comment(tag::PATIENT_ID));

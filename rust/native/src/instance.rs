@@ -43,11 +43,6 @@ impl Instance {
     fn values<'py>(&self, py: Python<'py>, level: Level) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.inner.level_values(level).collect::<Vec<_>>())
     }
-
-    fn json<'py>(&self, py: Python<'py>, level: Level) -> Bound<'py, PyBytes> {
-        let [study, series, _] = &self.inner.level_json;
-        PyBytes::new(py, if level == Level::Study { study } else { series })
-    }
 }
 
 #[pymethods]
@@ -107,7 +102,7 @@ impl Instance {
         let is_series =
             entry.series_uid == others.series_uid && entry.study_uid == others.study_uid;
         is_series
-            && self.inner.level_json[..2] == other.inner.level_json[..2]
+            && self.inner.level_json == other.inner.level_json
             && [Level::Study, Level::Series].iter().all(|level| {
                 self.inner
                     .level_values(*level)
@@ -137,12 +132,14 @@ impl Instance {
 
     #[getter]
     fn study_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        self.json(py, Level::Study)
+        let [study, _] = &self.inner.level_json;
+        PyBytes::new(py, study)
     }
 
     #[getter]
     fn series_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        self.json(py, Level::Series)
+        let [_, series] = &self.inner.level_json;
+        PyBytes::new(py, series)
     }
 
     #[getter]
