@@ -12,6 +12,7 @@ import pytest
 from pydicom.config import disable_value_validation
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from longshore.dicomweb import native_xml_reader
 from tests.support import synthetic
 from tests.support.service import Service
 from tests.support.stow import multipart
@@ -247,6 +248,18 @@ def test_47_failed_attributes_sequence(client: httpx.Client) -> None:
     (v1,) = stored(post(client, [synthetic.ct(2)], "/v1/studies"))
     assert v2["00741048"] == {"vr": "SQ"}
     assert "00741048" not in v1
+
+
+def test_the_answer_as_xml(client: httpx.Client) -> None:
+    content_type, body = multipart([synthetic.ct(1), b"garbage"])
+    headers = {"Content-Type": content_type, "Accept": "application/dicom+xml"}
+    answer = client.post("/v2/studies", content=body, headers=headers)
+    assert answer.status_code == 202
+    assert answer.headers["content-type"] == "application/dicom+xml"
+    dataset = native_xml_reader.read(answer.content)
+    (item,) = dataset["00081199"]["Value"]
+    assert item["00081155"]["Value"] == [synthetic.uids(1)[2]]
+    assert reasons(dataset["00081198"]["Value"]) == [43264]
 
 
 @pytest.mark.parametrize("missing", ["SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"])

@@ -20,7 +20,7 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 
 async def store_instances(request: Request) -> Response:
     """Stores the body's instances (PS3.18 10.5), in one study if the path names it."""
-    media_types.require_dicom_json(request)
+    media_type = media_types.dicom_json_or_xml(request)
     content = media_types.store_content(request)
     study_uid = None
     if "study" in request.path_params:
@@ -43,6 +43,7 @@ async def store_instances(request: Request) -> Response:
         study_uid=study_uid,
         api_version=version,
         host=request.url.netloc,
+        media_type=media_type,
     )
 
 
