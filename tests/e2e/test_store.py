@@ -136,6 +136,18 @@ def test_23_24_25_bad_requests(client: httpx.Client) -> None:
     assert client.post("/v2/studies", content=foreign, headers=headers).status_code == 415
 
 
+def test_one_foreign_part_beside_a_good_one(client: httpx.Client) -> None:
+    content_type, body = multipart([b"\xff\xd8\xff", synthetic.ct(1)])
+    mixed = body.replace(b"application/dicom", b"image/jpeg", 1)
+    answer = client.post("/v2/studies", content=mixed, headers={"Content-Type": content_type})
+    assert answer.status_code == 202
+    (item,) = failed(answer)
+    assert reasons([item]) == [43264]
+    assert "00081155" not in item
+    assert comments(item) == ["The content type of the part is not application/dicom."]
+    assert len(stored(answer)) == 1
+
+
 def test_a_body_without_its_closing_delimiter_is_400(client: httpx.Client) -> None:
     content_type, body = multipart([synthetic.ct(1)])
     headers = {"Content-Type": content_type}
