@@ -226,6 +226,15 @@ class Settings:
     inflated_bytes_max: Annotated[int, Size("a deflated data set, inflated", KIB, 1024 * GIB)] = (
         2 * GIB
     )
+    metadata_store_bytes_max: Annotated[
+        int,
+        Size(
+            "metadata and bulkdata of one Store that come apart, all in memory; at most half of "
+            "`in_flight_bytes_max` counts",
+            KIB,
+            1024 * GIB,
+        ),
+    ] = 64 * MIB
     in_flight_bytes_max: Annotated[
         int, Size("bytes of Stores in the memory of one worker; above it: 503", MIB, 1024 * GIB)
     ] = 128 * MIB
