@@ -24,7 +24,7 @@ METADATA_TYPES = (DICOM_JSON, JSON, DICOM_XML)
 
 ACCEPT_CHARACTERS_MAX = 8 * 1024  # the longest seen from a viewer is under 1 KiB
 ACCEPT_COUNT_CACHED = 256  # a client sends the same with every request
-CONTENT_TYPE_CHARACTERS_MAX = 1024  # a boundary has at most 70 (RFC 2046 5.1.1)
+CONTENT_TYPE_CHARACTERS_MAX = 1024  # a boundary has at most 256
 
 # A quoted string (its end may be missing), or a run of anything but the delimiters.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[^",;]+|[,;]', re.DOTALL)

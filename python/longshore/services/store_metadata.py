@@ -119,7 +119,7 @@ class MetadataStore:
         """Makes a file of each instance and stores it.
 
         Args:
-            store_file: Takes n pieces of a file, none longer than `FEED_BYTES`.
+            store_file: Takes n pieces of a file.
 
         Raises:
             InvalidRequest: The metadata cannot be read; nothing is stored then.
@@ -144,12 +144,7 @@ class MetadataStore:
 
 
 def _file(dataset: DataSet, bulkdata: Mapping[str, Bulkdata], bytes_max: int) -> list[bytes]:
-    pieces = part10_writer.write(dataset, bulkdata, bytes_max=bytes_max)
-    return [
-        piece[begin : begin + FEED_BYTES]
-        for piece in _gathered(pieces)
-        for begin in range(0, len(piece), FEED_BYTES)
-    ]
+    return _gathered(part10_writer.write(dataset, bulkdata, bytes_max=bytes_max))
 
 
 def _gathered(pieces: Sequence[bytes]) -> list[bytes]:
@@ -182,5 +177,7 @@ async def store_file(
 ) -> None:
     """Stores one file as if it had just arrived."""
     for piece in pieces:
-        await body.take(reader.feed(piece, part_bytes_max_in_memory=part_bytes_max()))
+        for begin in range(0, len(piece), FEED_BYTES):
+            chunk = piece[begin : begin + FEED_BYTES]
+            await body.take(reader.feed(chunk, part_bytes_max_in_memory=part_bytes_max()))
     await body.take(reader.finish())
