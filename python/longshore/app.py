@@ -16,6 +16,7 @@ from longshore.dicomweb.routes import build_app
 from longshore.index.database import Database
 from longshore.index.search import SearchLimits
 from longshore.services.batch import Batcher, BatchLimits
+from longshore.services.expiry import expire_forever
 from longshore.services.merge import MergeRules
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
 from longshore.services.store import StoreLimits, Stores
@@ -38,9 +39,13 @@ def build_service(settings: Settings) -> Starlette:
         async with open_origin(settings) as origin:
             app.state.origin = origin
             rules = reclaim_rules(settings)
+            expiry = expire_forever(
+                origin.database, origin.blobs, interval_s=settings.expiry_interval_s
+            )
             connections = Connections(settings.port, connection_rules(settings))
             async with (
                 _beside(reclaim_forever(origin.database, origin.blobs, rules)),
+                _beside(expiry),
                 _beside(connections.watch()),
             ):
                 yield
@@ -81,7 +86,9 @@ async def open_origin(settings: Settings) -> AsyncGenerator[Origin]:
             ),
         )
         stack.push_async_callback(batcher.close)
-        stores = Stores(database, blobs, batcher, store_limits(settings))
+        stores = Stores(
+            database, blobs, batcher, store_limits(settings), duplicates=settings.duplicates
+        )
         search_limits = SearchLimits(
             results_default=settings.search_limit_default, results_max=settings.search_limit_max
         )
@@ -97,6 +104,9 @@ def store_limits(settings: Settings) -> StoreLimits:
         part_header_bytes_max=settings.part_header_bytes_max,
         inline_bytes_max=settings.inline_bytes_max,
         inflated_bytes_max=settings.inflated_bytes_max,
+        metadata_store_bytes_max=min(
+            settings.metadata_store_bytes_max, settings.in_flight_bytes_max // 2
+        ),
         in_flight_bytes_max=settings.in_flight_bytes_max,
         upload_idle_s_max=settings.upload_idle_s_max,
         upload_bytes_per_s_min=settings.upload_bytes_per_s_min,

@@ -8,6 +8,7 @@ from longshore._native import PackEntry, PackPlan, plan_pack
 from longshore.blobs.store import BlobStore, BlobWriter
 from longshore.dicom import Instance
 from longshore.extent import pack_blob
+from longshore.index.new import ORDINARY, StoreTerms
 from longshore.services.packs import new_pack_id
 
 Pieces = list[bytes | memoryview]
@@ -18,6 +19,7 @@ class Arrived(NamedTuple):
 
     partition_key: int
     instance: Instance
+    terms: StoreTerms = ORDINARY
 
     @property
     def uids(self) -> tuple[str, str, str]:
