@@ -17,6 +17,7 @@ from longshore.index.database import Database
 from longshore.index.search import SearchLimits
 from longshore.services.batch import Batcher, BatchLimits
 from longshore.services.merge import MergeRules
+from longshore.services.partitions import Partitions
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
 from longshore.services.store import StoreLimits, Stores
 from longshore.settings import Settings, settings_from
@@ -85,7 +86,8 @@ async def open_origin(settings: Settings) -> AsyncGenerator[Origin]:
         search_limits = SearchLimits(
             results_default=settings.search_limit_default, results_max=settings.search_limit_max
         )
-        yield Origin(database, blobs, stores, search_limits)
+        partitions = Partitions(database if settings.partitions else None)
+        yield Origin(database, blobs, stores, search_limits, partitions)
 
 
 def store_limits(settings: Settings) -> StoreLimits:

@@ -137,7 +137,27 @@ class Seconds:
         return repr(float(str(value))).removesuffix(".0")
 
 
-Kind = Text | Folder | Whole | Size | Seconds
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Something that is on or off."""
+
+    meaning: str
+    default_text: str = ""
+    expected: ClassVar[str] = "on or off"
+
+    def read(self, text: str) -> bool:
+        """Returns whether it is on."""
+        word = text.strip().lower()
+        if word not in ("on", "off"):
+            raise ValueError
+        return word == "on"
+
+    def write(self, value: object) -> str:
+        """Returns `on` or `off`."""
+        return "on" if value else "off"
+
+
+Kind = Text | Folder | Whole | Size | Seconds | Switch
 """What a setting means, and how it is read and written."""
 
 
@@ -233,6 +253,10 @@ class Settings:
     copy_bytes_per_s_max: Annotated[
         int, Size("what merging and rewriting packs copy in a second", MIB, 1024 * GIB)
     ] = 32 * MIB
+
+    partitions: Annotated[
+        bool, Switch("whether every path names a partition, as `/v2/partitions/{name}/studies`")
+    ] = False
 
     database_connection_count_max: Annotated[
         int, Whole("connections of one worker to PostgreSQL", 1, 1_000)

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from longshore.dicom import DEFAULT_PARTITION_KEY
 from longshore.dicomweb import media_types, store_response, urls
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import new_partition_of
 from longshore.dicomweb.versions import api_version
 from longshore.services.store_body import StoreTarget
 
@@ -20,6 +20,8 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 
 async def store_instances(request: Request) -> Response:
     """Stores the body's instances (PS3.18 10.5), in one study if the path names it."""
+    # Whatever becomes of the request, as the model has it.
+    partition = await new_partition_of(request)
     media_types.require_dicom_json(request)
     content = media_types.store_content(request)
     study_uid = None
@@ -29,7 +31,7 @@ async def store_instances(request: Request) -> Response:
     outcome = await origin_of(request).stores.store(
         request.stream(),
         StoreTarget(
-            partition_key=DEFAULT_PARTITION_KEY,
+            partition=partition,
             boundary=content.boundary,
             root_type=content.root_type,
             study_uid=study_uid,

@@ -77,7 +77,7 @@ class Stores:
         body = StoreBody(
             target,
             self._batcher,
-            open_stream=lambda: LongPart.open(self._database, self._blobs, target.partition_key),
+            open_stream=lambda: LongPart.open(self._database, self._blobs, target.partition),
             hold=self._hold,
         )
         try:
