@@ -23,6 +23,7 @@ from longshore.settings import Settings
 from tests.services.shop import Shop, empty, opened, query
 from tests.support import synthetic
 from tests.support.related import parts
+from tests.support.stow import in_chunks
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
@@ -217,17 +218,19 @@ async def test_line_136_a_rebuilt_index_has_them_apart_again(both: Shop, spare_d
     for number in (2, 3):
         await store_at_once(both, number)
     async with opened(replace(both.settings, part_bytes_max_in_memory=1024)) as long:
+        before = await both.packs()
         await store_at_once(long, 4)
+        assert len(await both.packs() - before) == len(FILES)
     await both.client.delete(at(DEFAULT, synthetic.path(3)))
-    before = set(both.query(BY_PARTITION))
-    assert len(before) == 7
+    stored = set(both.query(BY_PARTITION))
+    assert len(stored) == 7
     settings = replace(both.settings, database=spare_dsn)
     migrate(spare_dsn)
     for _ in range(3):
         async with opened(settings) as other:
             done = await rebuild(other.database, other.blobs, store_limits(settings))
             assert (done.damaged, done.instance_count) == ([], 7)
-            assert set(query(spare_dsn, BY_PARTITION)) == before
+            assert set(query(spare_dsn, BY_PARTITION)) == stored
             for name in FILES:
                 answer = await answered(other, name, INSTANCE, AS_STORED)
                 assert answer.content == FILES[name]
@@ -246,7 +249,9 @@ async def store_at_once(shop: Shop, number: int) -> None:
     """Stores the same UIDs in both, so that they can share a pack."""
     answers = await asyncio.gather(
         *(
-            shop.client.post(at(name, "/studies"), content=file_of(name, number), headers=DICOM)
+            shop.client.post(
+                at(name, "/studies"), content=in_chunks(file_of(name, number)), headers=DICOM
+            )
             for name in FILES
         )
     )
