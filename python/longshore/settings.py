@@ -258,12 +258,34 @@ class Settings:
         bool, Switch("whether every path names a partition, as `/v2/partitions/{name}/studies`")
     ] = False
 
+    webhook_url: Annotated[
+        str, Text("where CloudEvents of stored and deleted instances are sent; empty: nowhere")
+    ] = field(default="", repr=False)  # may hold a password
+    webhook_secret: Annotated[
+        str, Text("signs them: `X-Hub-Signature-256`, HMAC-SHA256 of the body; empty: unsigned")
+    ] = field(default="", repr=False)
+    webhook_batch_count_max: Annotated[
+        int, Whole("events of one request; above 1 they come in CloudEvents batches", 1, 1_000)
+    ] = 1
+    webhook_retry_s_max: Annotated[
+        float, Seconds("longest pause before a receiver that fails is tried again", 0.1)
+    ] = 60.0
+    host_name: Annotated[
+        str,
+        Text("what events call this service, `pacs.example:8080`", default_text="the machine's"),
+    ] = ""
+
     database_connection_count_max: Annotated[
         int, Whole("connections of one worker to PostgreSQL", 1, 1_000)
     ] = 8
     statement_timeout_ms: Annotated[
         int, Whole("longest run of one statement, milliseconds", 1, 86_400_000)
     ] = 30_000
+
+    @property
+    def connection_count(self) -> int:
+        """Connections of one worker to PostgreSQL: the webhook's turn keeps one more."""
+        return self.database_connection_count_max + (1 if self.webhook_url else 0)
 
 
 def kinds() -> dict[str, Kind]:
@@ -310,6 +332,9 @@ def settings_from(
     settings = Settings(**values)  # pyright: ignore[reportArgumentType]  # read by their own kinds
     if settings.search_limit_default > settings.search_limit_max:
         msg = f"{option('search_limit_default')}: expected at most {option('search_limit_max')}"
+        raise SettingError(msg)
+    if not re.match(r"https?://.|\Z", settings.webhook_url):
+        msg = f"{option('webhook_url')}: expected http:// or https:// and a host"
         raise SettingError(msg)
     return settings
 

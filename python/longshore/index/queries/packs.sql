@@ -1,11 +1,3 @@
--- name: take_turn
--- True for one session at a time.
-SELECT pg_try_advisory_lock(%(lock)s);
-
--- name: end_turn
--- Lets another session have its turn.
-SELECT pg_advisory_unlock(%(lock)s);
-
 -- name: known_packs
 -- Those of the packs that have a row, but for claims of the sweep.
 SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s) AND entry_count > 0;
