@@ -19,6 +19,7 @@ from longshore.index.database import Database
 from longshore.index.search import SearchLimits
 from longshore.index.webhook import begin as webhook_begin
 from longshore.services.batch import Batcher, BatchLimits
+from longshore.services.expiry import expire_forever
 from longshore.services.merge import MergeRules
 from longshore.services.partitions import Partitions
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
@@ -43,9 +44,13 @@ def build_service(settings: Settings) -> Starlette:
         async with open_origin(settings) as origin:
             app.state.origin = origin
             rules = reclaim_rules(settings)
+            expiry = expire_forever(
+                origin.database, origin.blobs, interval_s=settings.expiry_interval_s
+            )
             connections = Connections(settings.port, connection_rules(settings))
             async with (
                 _beside(reclaim_forever(origin.database, origin.blobs, rules)),
+                _beside(expiry),
                 _beside(connections.watch()),
                 _webhook(settings, origin.database),
             ):
@@ -112,7 +117,9 @@ async def open_origin(settings: Settings) -> AsyncGenerator[Origin]:
             ),
         )
         stack.push_async_callback(batcher.close)
-        stores = Stores(database, blobs, batcher, store_limits(settings))
+        stores = Stores(
+            database, blobs, batcher, store_limits(settings), duplicates=settings.duplicates
+        )
         search_limits = SearchLimits(
             results_default=settings.search_limit_default, results_max=settings.search_limit_max
         )

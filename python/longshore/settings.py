@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 ENVIRON_PREFIX = "LONGSHORE_"
 
@@ -157,7 +157,32 @@ class Switch:
         return "on" if value else "off"
 
 
-Kind = Text | Folder | Whole | Size | Seconds | Switch
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several words."""
+
+    meaning: str
+    words: tuple[str, ...]
+    default_text: str = ""
+
+    @property
+    def expected(self) -> str:
+        """The words."""
+        return "one of " + ", ".join(self.words)
+
+    def read(self, text: str) -> str:
+        """Returns the word."""
+        word = text.strip().lower()
+        if word not in self.words:
+            raise ValueError
+        return word
+
+    def write(self, value: object) -> str:
+        """Returns the word."""
+        return str(value)
+
+
+Kind = Text | Choice | Folder | Whole | Size | Seconds | Switch
 """What a setting means, and how it is read and written."""
 
 
@@ -194,6 +219,17 @@ class Settings:
         ),
     ] = field(default="local", repr=False)  # may hold a key
 
+    duplicates: Annotated[
+        Literal["refuse", "accept-identical", "replace"],
+        Choice(
+            "what becomes of an instance that is stored already: `refuse`, `accept-identical` (the "
+            "very same file is answered as stored, another one refused), `replace` (as PUT does)",
+            ("refuse", "accept-identical", "replace"),
+        ),
+    ] = "refuse"
+    expiry_interval_s: Annotated[
+        float, Seconds("time between two rounds that delete studies whose time is over", 0.01)
+    ] = 10.0
     part_bytes_max: Annotated[int, Size("largest instance that is stored", KIB, 1024 * GIB)] = (
         4 * GIB
     )

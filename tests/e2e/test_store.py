@@ -12,6 +12,7 @@ import pytest
 from pydicom.config import disable_value_validation
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from longshore.dicomweb import native_xml_reader
 from tests.support import synthetic
 from tests.support.service import Service
 from tests.support.stow import multipart
@@ -135,6 +136,18 @@ def test_23_24_25_bad_requests(client: httpx.Client) -> None:
     assert client.post("/v2/studies", content=foreign, headers=headers).status_code == 415
 
 
+def test_one_foreign_part_beside_a_good_one(client: httpx.Client) -> None:
+    content_type, body = multipart([b"\xff\xd8\xff", synthetic.ct(1)])
+    mixed = body.replace(b"application/dicom", b"image/jpeg", 1)
+    answer = client.post("/v2/studies", content=mixed, headers={"Content-Type": content_type})
+    assert answer.status_code == 202
+    (item,) = failed(answer)
+    assert reasons([item]) == [43264]
+    assert "00081155" not in item
+    assert comments(item) == ["The content type of the part is not application/dicom."]
+    assert len(stored(answer)) == 1
+
+
 def test_a_body_without_its_closing_delimiter_is_400(client: httpx.Client) -> None:
     content_type, body = multipart([synthetic.ct(1)])
     headers = {"Content-Type": content_type}
@@ -247,6 +260,18 @@ def test_47_failed_attributes_sequence(client: httpx.Client) -> None:
     (v1,) = stored(post(client, [synthetic.ct(2)], "/v1/studies"))
     assert v2["00741048"] == {"vr": "SQ"}
     assert "00741048" not in v1
+
+
+def test_the_answer_as_xml(client: httpx.Client) -> None:
+    content_type, body = multipart([synthetic.ct(1), b"garbage"])
+    headers = {"Content-Type": content_type, "Accept": "application/dicom+xml"}
+    answer = client.post("/v2/studies", content=body, headers=headers)
+    assert answer.status_code == 202
+    assert answer.headers["content-type"] == "application/dicom+xml"
+    dataset = native_xml_reader.read(answer.content)
+    (item,) = dataset["00081199"]["Value"]
+    assert item["00081155"]["Value"] == [synthetic.uids(1)[2]]
+    assert reasons(dataset["00081198"]["Value"]) == [43264]
 
 
 @pytest.mark.parametrize("missing", ["SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"])

@@ -6,11 +6,12 @@ import pytest
 
 from longshore.errors import Conflict
 from longshore.extent import Extent, pack_blob
-from longshore.index import packs, turns
+from longshore.index import packs
 from longshore.index.delete import delete
 from longshore.index.locate import locate
 from longshore.index.moves import Move, Place, move_entries
 from longshore.index.store import store_batch
+from longshore.index.turns import Turn, take_turn
 from tests.index.batches import INCONSISTENT, SEGMENT_BYTES, batch, instance, store
 
 pytestmark = pytest.mark.anyio
@@ -140,12 +141,12 @@ async def test_moving_to_a_pack_that_was_claimed(database, rows):
     assert await packs.live_entries(database, [A]) == live
 
 
-async def test_one_process_at_a_time_has_its_turn(database):
-    async with turns.turn(database, turns.RECLAIM) as first:
-        assert first is not None
-        async with turns.turn(database, turns.RECLAIM) as second:
-            assert second is None
-        async with turns.turn(database, turns.WEBHOOK) as another:
-            assert another is not None, "one kind of work does not wait for another"
-    async with turns.turn(database, turns.RECLAIM) as third:
-        assert third is not None
+async def test_one_process_at_a_time_reclaims(database):
+    async with take_turn(database, Turn.RECLAIM) as first:
+        assert first
+        async with take_turn(database, Turn.RECLAIM) as second:
+            assert not second
+        async with take_turn(database, Turn.EXPIRE) as other:
+            assert other
+    async with take_turn(database, Turn.RECLAIM) as third:
+        assert third

@@ -15,6 +15,7 @@ from longshore.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
 JSON = "application/json"
 OCTET_STREAM = "application/octet-stream"
 RELATED = "multipart/related"
@@ -87,6 +88,32 @@ def require_dicom_json(request: Request) -> None:
     ranges = accepted(request)
     if ranges and not any(each.covers(DICOM_JSON) or each.covers(JSON) for each in ranges):
         raise NotAcceptable(f"What is asked for is served as {DICOM_JSON} only.")
+
+
+def dicom_json_or_xml(request: Request) -> str:
+    """Returns the media type of an answer that is one data set: `DICOM_JSON` or `DICOM_XML`.
+
+    JSON, unless XML is asked for by name and preferred: whoever takes anything gets the default
+    (PS3.18 8.7.3.2).
+
+    Raises:
+        NotAcceptable: Neither is accepted.
+    """
+    ranges = accepted(request)
+    if not ranges:
+        return DICOM_JSON
+    json_quality = max(_quality_of(ranges, DICOM_JSON), _quality_of(ranges, JSON))
+    xml_quality = _quality_of(ranges, DICOM_XML)
+    if max(json_quality, xml_quality) == 0:
+        raise NotAcceptable(f"The answer is served as {DICOM_JSON} or {DICOM_XML} only.")
+    return DICOM_XML if xml_quality > json_quality else DICOM_JSON
+
+
+def _quality_of(ranges: Sequence[MediaRange], media_type: str) -> float:
+    """Returns the quality by the most specific range (RFC 9110 12.5.1); 0 without one."""
+    covering = [each for each in ranges if each.covers(media_type)]
+    specific = max(covering, key=lambda each: -each.media_type.count("*"), default=None)
+    return specific.quality if specific is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from longshore.dicomweb import media_types, store_response, urls
 from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.partitions import new_partition_of
+from longshore.dicomweb.store_terms import store_terms
 from longshore.dicomweb.versions import api_version
 from longshore.services.store_body import StoreTarget
 
@@ -19,10 +20,13 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 
 
 async def store_instances(request: Request) -> Response:
-    """Stores the body's instances (PS3.18 10.5), in one study if the path names it."""
+    """Stores the body's instances (PS3.18 10.5), in one study if the path names it.
+
+    PUT replaces what is stored already (the model's upsert).
+    """
     # Whatever becomes of the request, as the model has it.
     partition = await new_partition_of(request)
-    media_types.require_dicom_json(request)
+    media_type = media_types.dicom_json_or_xml(request)
     content = media_types.store_content(request)
     study_uid = None
     if "study" in request.path_params:
@@ -37,6 +41,7 @@ async def store_instances(request: Request) -> Response:
             study_uid=study_uid,
             is_strict=version == 1,
             byte_count=_byte_count(request),
+            terms=store_terms(request),
         ),
     )
     return store_response.render(
@@ -45,6 +50,7 @@ async def store_instances(request: Request) -> Response:
         study_uid=study_uid,
         api_version=version,
         host=request.url.netloc,
+        media_type=media_type,
     )
 
 
@@ -55,6 +61,6 @@ def _byte_count(request: Request) -> int:
 
 
 store_routes = [
-    Route("/studies", store_instances, methods=["POST"]),
-    Route("/studies/{study}", store_instances, methods=["POST"]),
+    Route("/studies", store_instances, methods=["POST", "PUT"]),
+    Route("/studies/{study}", store_instances, methods=["POST", "PUT"]),
 ]

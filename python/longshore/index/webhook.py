@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from longshore.errors import Conflict
-from longshore.index import sql, turns
+from longshore.index import sql
 from longshore.index.database import Connection, Database
+from longshore.index.turns import Turn, take_turn
 
 _SQL = sql.load("webhook.sql")
 
@@ -16,7 +17,7 @@ async def begin(database: Database) -> None:
         await connection.execute(_SQL["begin"])
 
 
-class Turn:
+class WebhookTurn:
     """The right to deliver. All of it fails when its connection, and so the right, is lost."""
 
     def __init__(self, connection: Connection) -> None:
@@ -40,11 +41,11 @@ class Turn:
 
 
 @contextlib.asynccontextmanager
-async def webhook_turn(database: Database) -> AsyncGenerator[Turn | None]:
+async def webhook_turn(database: Database) -> AsyncGenerator[WebhookTurn | None]:
     """Yields to one process at a time, for as long as it likes; to the others None.
 
     Raises:
         Unavailable: PostgreSQL does not answer, or the turn's connection was lost.
     """
-    async with turns.turn(database, turns.WEBHOOK) as connection:
-        yield None if connection is None else Turn(connection)
+    async with take_turn(database, Turn.WEBHOOK) as connection:
+        yield None if connection is None else WebhookTurn(connection)

@@ -255,7 +255,13 @@ class Batcher:
                 await batch.filling
             plan = batch.pack.plan(batch.unwritten)
             entries = [
-                NewInstance(arrived.partition.key, arrived.instance, payload_offset, segment_offset)
+                NewInstance(
+                    arrived.partition.key,
+                    arrived.instance,
+                    payload_offset,
+                    segment_offset,
+                    arrived.terms,
+                )
                 for arrived, payload_offset, segment_offset in zip(
                     batch.arrived, plan.payload_offsets, plan.segment_offsets, strict=True
                 )
@@ -300,23 +306,25 @@ async def index_pack(
 ) -> list[bool]:
     """Indexes a pack; returns whether each of its n entries is stored.
 
-    An entry that is not is a duplicate; a pack of nothing else is removed again.
+    An entry that is not is a duplicate; a pack of nothing else is removed again. What died by this,
+    here or in other packs, is noted.
 
     Args:
         durable: Done when the pack is durable, as for `store_batch`.
     """
-    are_stored = await store_batch(database, pack, entries, durable=durable)
+    indexed = await store_batch(database, pack, entries, durable=durable)
+    are_stored = indexed.are_stored
     if durable is not None:
         await durable
     if not any(are_stored):
         # Left behind by a failure here, the sweep finds it.
         with contextlib.suppress(LongshoreError):
             await blobs.delete(pack_blob(pack.pack_id))
-    elif not all(are_stored):
+    elif indexed.replaced or not all(are_stored):
         duplicates = [
             _Duplicate(pack.pack_id, entry.payload_offset)
             for entry, is_stored in zip(entries, are_stored, strict=True)
             if not is_stored
         ]
-        await record_dead(blobs, duplicates)
+        await record_dead(blobs, [*indexed.replaced, *duplicates])
     return are_stored

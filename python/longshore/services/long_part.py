@@ -8,7 +8,7 @@ from longshore.blobs.store import BlobStore, BlobWriter
 from longshore.dicom import Instance, Partition
 from longshore.extent import pack_blob
 from longshore.index.database import Database
-from longshore.index.new import NewInstance, NewPack
+from longshore.index.new import NewInstance, NewPack, StoreTerms
 from longshore.services.batch import index_pack
 from longshore.services.packs import new_pack_id
 
@@ -25,21 +25,25 @@ class LongPart:
         database: Database,
         blobs: BlobStore,
         partition: Partition,
+        terms: StoreTerms,
         pack_id: str,
         writer: BlobWriter,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._partition = partition
+        self._terms = terms
         self._pack_id = pack_id
         self._writer = writer
 
     @classmethod
-    async def open(cls, database: Database, blobs: BlobStore, partition: Partition) -> Self:
+    async def open(
+        cls, database: Database, blobs: BlobStore, partition: Partition, terms: StoreTerms
+    ) -> Self:
         """Begins the pack; its head is left blank."""
         pack_id = new_pack_id()
         writer = await blobs.open_writer(pack_blob(pack_id), head_length=PACK_HEAD_BYTES)
-        return cls(database, blobs, partition, pack_id, writer)
+        return cls(database, blobs, partition, terms, pack_id, writer)
 
     async def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Appends n buffers of the payload; waits where the storage is slow."""
@@ -54,7 +58,11 @@ class LongPart:
         )
         await self._writer.commit(head=plan.headers[0], tail=[plan.tail])
         entry = NewInstance(
-            self._partition.key, instance, plan.payload_offsets[0], plan.segment_offsets[0]
+            self._partition.key,
+            instance,
+            plan.payload_offsets[0],
+            plan.segment_offsets[0],
+            self._terms,
         )
         pack = NewPack(self._pack_id, plan.length)
         return (await index_pack(self._database, self._blobs, pack, [entry]))[0]

@@ -8,6 +8,7 @@ from longshore._native import PackEntry, PackPlan, plan_pack
 from longshore.blobs.store import BlobStore, BlobWriter
 from longshore.dicom import Instance, Partition
 from longshore.extent import pack_blob
+from longshore.index.new import ORDINARY, StoreTerms
 from longshore.services.packs import new_pack_id
 
 Pieces = list[bytes | memoryview]
@@ -20,6 +21,7 @@ class Arrived(NamedTuple):
 
     partition: Partition
     instance: Instance
+    terms: StoreTerms = ORDINARY
 
     @property
     def name(self) -> Name:

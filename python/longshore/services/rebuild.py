@@ -77,7 +77,7 @@ async def rebuild(database: Database, blobs: BlobStore, limits: StoreLimits) -> 
             pack = NewPack(pack_id, length, dead_count=len(dead))
             stored = await store_batch(database, pack, entries)
             pack_count += 1
-            instance_count += sum(stored)
+            instance_count += sum(stored.are_stored)
     return Rebuilt(pack_count, instance_count, damaged)
 
 

@@ -6,7 +6,8 @@ only its header is ever in memory.
 
 import asyncio
 from collections.abc import AsyncIterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from longshore._native import (
     ForeignPartError,
@@ -24,6 +25,7 @@ from longshore.errors import (
 )
 from longshore.index.database import Database
 from longshore.services.batch import Batcher
+from longshore.services.duplicates import Duplicates, is_identical_to_stored
 from longshore.services.long_part import LongPart
 from longshore.services.store_body import StoreBody, StoreTarget
 from longshore.services.store_outcome import StoreOutcome
@@ -53,12 +55,18 @@ class Stores:
     """Takes Store requests. One per process."""
 
     def __init__(
-        self, database: Database, blobs: BlobStore, batcher: Batcher, limits: StoreLimits
+        self,
+        database: Database,
+        blobs: BlobStore,
+        batcher: Batcher,
+        limits: StoreLimits,
+        duplicates: Duplicates = "refuse",
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._batcher = batcher
         self._limits = limits
+        self._duplicates = duplicates
         self._part_bytes = 0
 
     async def store(self, chunks: AsyncIterable[bytes], target: StoreTarget) -> StoreOutcome:
@@ -74,12 +82,9 @@ class Stores:
         if self.is_full:
             msg = "too many Store requests are under way; send the request again later"
             raise Unavailable(msg)
-        body = StoreBody(
-            target,
-            self._batcher,
-            open_stream=lambda: LongPart.open(self._database, self._blobs, target.partition),
-            hold=self._hold,
-        )
+        if self._duplicates == "replace":
+            target = replace(target, terms=replace(target.terms, replaces=True))
+        body = self._body(target)
         try:
             with self._batcher.expecting(target.byte_count):
                 await self._receive(chunks, self._reader(target), body)
@@ -99,6 +104,19 @@ class Stores:
         """True if the requests under way keep as much memory as they may."""
         in_flight_bytes = self._part_bytes + self._batcher.unwritten_bytes
         return in_flight_bytes >= self._limits.in_flight_bytes_max
+
+    def _body(self, target: StoreTarget) -> StoreBody:
+        database, blobs, partition = self._database, self._blobs, target.partition
+        is_identical = None
+        if self._duplicates == "accept-identical":
+            is_identical = partial(is_identical_to_stored, database, blobs, partition.key)
+        return StoreBody(
+            target,
+            self._batcher,
+            open_stream=lambda: LongPart.open(database, blobs, partition, target.terms),
+            hold=self._hold,
+            is_identical=is_identical,
+        )
 
     def _hold(self, byte_count: int) -> None:
         self._part_bytes += byte_count

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from longshore.errors import LongshoreError, Unavailable, without_values
 from longshore.index.changes import Change, changes_after
 from longshore.index.database import Database
-from longshore.index.webhook import Turn, webhook_turn
+from longshore.index.webhook import WebhookTurn, webhook_turn
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class _Teller:
     """One turn."""
 
     def __init__(
-        self, database: Database, turn: Turn, deliver: Deliver, rules: WebhookRules
+        self, database: Database, turn: WebhookTurn, deliver: Deliver, rules: WebhookRules
     ) -> None:
         self._database = database
         self._turn = turn

@@ -250,6 +250,7 @@ fn headers_that_mean_something() {
     let expected = PartHeaders {
         content_type: Some("a/b;c=\"d:e\"".to_owned()),
         content_location: Some("/studies/1".to_owned()),
+        content_id: None,
         content_length: Some(530),
     };
     assert_eq!(found, expected);

@@ -8,6 +8,7 @@ mod copy;
 mod error;
 mod instance;
 mod pack;
+mod related;
 mod rope;
 mod store;
 
@@ -31,6 +32,8 @@ mod _native {
         PackEntry, PackPlan, PackedInstance, gzip_frame, pack_directory_length, plan_pack,
         read_pack_directory,
     };
+    #[pymodule_export]
+    use super::related::{RelatedPart, RelatedReader};
     #[pymodule_export]
     use super::store::{Payload, StoreReader};
 
