@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from longshore.dicomweb.media_types import DICOM_JSON, require_dicom_json
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import partition_of
 from longshore.dicomweb.search_attributes import (
     RESOURCES,
     SYNTHETIC_TAGS,
@@ -37,6 +38,7 @@ def _path_matches(request: Request) -> dict[int, Match]:
 def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]]:
     async def search(request: Request) -> Response:
         """Answers 200 with an array, or 204 without a body if nothing matches."""
+        partition = await partition_of(request)
         require_dicom_json(request)
         origin = origin_of(request)
         matches = _path_matches(request)
@@ -52,7 +54,7 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
         )
         query = SearchQuery(
             level=resource.level,
-            partition_key=origin.partition_key,
+            partition_key=partition.key,
             matches=matches,
             fields=tags - SYNTHETIC_TAGS,
             limit=parameters.limit,
