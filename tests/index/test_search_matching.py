@@ -8,7 +8,7 @@ from psycopg import sql
 
 from longshore.dicom import ATTRIBUTES
 from longshore.index.search import SearchQuery, compose, search
-from longshore.index.search_columns import MATCHED
+from longshore.index.search_columns import MATCHED, Filter
 from longshore.index.search_match import Exact, Level, Range, WordPrefix
 from longshore.index.search_rows import ROW_TAGS
 from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, STUDIES, opened, searched_index
@@ -50,8 +50,8 @@ async def search_database(search_sample):
 
 
 def query(level, fields=(), limit=100, skip=0, partition_key=1, **matches):
-    by_tag = {TAGS[keyword]: match for keyword, match in matches.items()}
-    return SearchQuery(level, partition_key, by_tag, frozenset(fields), limit, skip)
+    filters = [Filter(MATCHED[TAGS[keyword]], match) for keyword, match in matches.items()]
+    return SearchQuery(level, partition_key, filters, frozenset(fields), limit, skip)
 
 
 async def studies(database, **asked):
@@ -276,9 +276,8 @@ async def test_a_page_read_in_turns_keeps_its_order(search_database, monkeypatch
     ],
 )
 def test_selective_matches_use_their_index(search_sample, level, keyword, value, index_name):
-    statement, values = compose(
-        SearchQuery(level, 7, {TAGS[keyword]: Exact(value)}, frozenset(), limit=100)
-    )
+    one = Filter(MATCHED[TAGS[keyword]], Exact(value))
+    statement, values = compose(SearchQuery(level, 7, [one], frozenset(), limit=100))
     with psycopg.connect(search_sample.dsn) as connection:
         connection.execute(MANY_ROWS)
         plan = connection.execute(sql.SQL("EXPLAIN ") + statement, values).fetchall()

@@ -5,7 +5,7 @@ matched here is an error that says what can.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +13,7 @@ from longshore.dicomweb.search_attributes import SearchResource, tag_of
 from longshore.dicomweb.search_values import parse_match
 from longshore.errors import InvalidRequest
 from longshore.index.search import SearchLimits
-from longshore.index.search_columns import MATCHED
-from longshore.index.search_match import Match
+from longshore.index.search_columns import MATCHED, Filter, Matched
 
 _OFFSET_MAX: Final = 2**63 - 1  # PostgreSQL's bigint
 _INTEGER: Final = re.compile(r"\d{1,19}", re.ASCII)
@@ -29,13 +28,13 @@ class SearchParameters:
     """What a query string asks for.
 
     Attributes:
-        matches: The filters, by tag, in the order given; may be empty.
+        filters: In the order given; may be empty.
         included: The tags of `includefield`.
         is_all: `includefield=all`.
         skip: The parameter `offset`: results, not bytes.
     """
 
-    matches: Mapping[int, Match]
+    filters: Sequence[Filter]
     included: frozenset[int]
     is_all: bool
     limit: int
@@ -43,7 +42,10 @@ class SearchParameters:
 
 
 def parse_parameters(
-    pairs: Iterable[tuple[str, str]], resource: SearchResource, limits: SearchLimits
+    pairs: Iterable[tuple[str, str]],
+    resource: SearchResource,
+    limits: SearchLimits,
+    matched: Mapping[int, Matched] = MATCHED,
 ) -> SearchParameters:
     """Reads the decoded parameters of a Search.
 
@@ -51,6 +53,7 @@ def parse_parameters(
         pairs: Keys and values in their order; white space around them means nothing.
         resource: Decides the attributes that may be matched.
         limits: Decide the default and the bound of `limit`.
+        matched: What can be matched at all, by tag; of these the resource's levels.
 
     Raises:
         InvalidRequest: The first thing that is wrong, and what is accepted instead.
@@ -68,7 +71,9 @@ def parse_parameters(
             _add_once(filters, key, value)
     included, is_all = _included(include_lists)
     return SearchParameters(
-        matches=_matches(filters, resource, is_fuzzy=_fuzzymatching(options)),
+        filters=_filters(
+            filters, resource, _of_levels(matched, resource), is_fuzzy=_fuzzymatching(options)
+        ),
         included=included,
         is_all=is_all,
         limit=_integer(options, "limit", limits.results_default, 1, limits.results_max),
@@ -127,24 +132,34 @@ def _included(include_lists: Iterable[str]) -> tuple[frozenset[int], bool]:
     return frozenset(tags), False
 
 
-def _matches(
-    filters: Mapping[str, str], resource: SearchResource, *, is_fuzzy: bool
-) -> dict[int, Match]:
-    matches: dict[int, Match] = {}
-    for key, value in filters.items():
+def _of_levels(matched: Mapping[int, Matched], resource: SearchResource) -> dict[int, Matched]:
+    levels = resource.matched_levels
+    return {tag: each for tag, each in matched.items() if each.level in levels}
+
+
+def _filters(
+    given: Mapping[str, str],
+    resource: SearchResource,
+    matched: Mapping[int, Matched],
+    *,
+    is_fuzzy: bool,
+) -> list[Filter]:
+    filters: dict[int, Filter] = {}
+    for key, value in given.items():
         tag = tag_of(key)
         if tag is None:
             raise InvalidRequest(
                 f"Invalid query: {_shown(key)} is no parameter and no attribute;"
                 f" {_ATTRIBUTE_NAMES}."
             )
-        attribute = MATCHED.get(tag)
-        if attribute is None or attribute.level not in resource.matched_levels:
+        attribute = matched.get(tag)
+        if attribute is None:
+            accepted = ", ".join(sorted(each.keyword for each in matched.values()))
             raise InvalidRequest(
                 f"Invalid query: {_shown(key)} cannot be matched at {resource.path}; accepted:"
-                f" {', '.join(_accepted(resource))}."
+                f" {accepted}."
             )
-        if tag in matches:
+        if tag in filters:
             raise InvalidRequest(
                 f"Invalid query: {attribute.keyword} is given both by keyword and by tag; each"
                 " attribute may be given once."
@@ -154,18 +169,13 @@ def _matches(
                 f"Invalid query: {attribute.keyword} has an empty value; leave the parameter out"
                 " to match everything."
             )
-        matches[tag] = parse_match(attribute, value, is_fuzzy=is_fuzzy)
-    return matches
+        filters[tag] = Filter(attribute, parse_match(attribute, value, is_fuzzy=is_fuzzy))
+    return list(filters.values())
 
 
 _ATTRIBUTE_NAMES: Final = (
     "attributes are named by their keyword (case-sensitive) or by 8 hexadecimal digits"
 )
-
-
-def _accepted(resource: SearchResource) -> list[str]:
-    matched = MATCHED.values()
-    return sorted(each.keyword for each in matched if each.level in resource.matched_levels)
 
 
 def _shown(key: str) -> str:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from longshore.index.search_columns import MATCHED
-from longshore.index.search_match import Level, Match
+from longshore.index.search_match import Level
 from longshore.index.search_rows import (
     ROW_TAGS,
     SERIES_TAGS,
@@ -26,9 +25,10 @@ from longshore.index.search_rows import (
 from longshore.index.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from longshore.index.database import Database
+    from longshore.index.search_columns import Filter
 
 _STATEMENTS: Final = load("search.sql")
 _NAMES: Final = {
@@ -54,8 +54,8 @@ class SearchQuery:
 
     Attributes:
         level: Of the results.
-        matches: What every result meets, by tag; keys are in `search_columns.MATCHED` and of
-            `level` or above. The UIDs of a path are matches as well.
+        filters: What every result meets, on attributes of `level` or above. The UIDs of a path
+            are filters as well.
         fields: Tags wanted in the results.
         limit: Results at most.
         skip: Results left out before the first.
@@ -63,7 +63,7 @@ class SearchQuery:
 
     level: Level
     partition_key: int
-    matches: Mapping[int, Match]
+    filters: Sequence[Filter]
     fields: frozenset[int]
     limit: int
     skip: int = 0
@@ -105,9 +105,8 @@ def compose(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
         **_wants(query),
     }
     conditions: list[sql.Composable] = [sql.SQL("study.partition_key = %(partition_key)s")]
-    for number, (tag, match) in enumerate(query.matches.items()):
-        name = f"match_{number}"
-        conditions.append(MATCHED[tag].condition(match, name=name, values=values))
+    for number, each in enumerate(query.filters):
+        conditions.append(each.condition(name=f"match_{number}", values=values))
     template = sql.SQL(_STATEMENTS[_NAMES[query.level]])
     return template.format(conditions=sql.SQL(" AND ").join(conditions)), values
 
