@@ -131,7 +131,6 @@ def test_integers_that_cannot_be_read(value):
         ("00400275/00080050=x", "no attribute"),
         ("emptyvaluematching=true", "no attribute"),
         ("multiplevaluematching=true", "no attribute"),
-        ("orderby=StudyDate", "no attribute"),
         ("=x", "no attribute"),
         ("TransferSyntaxUID=1", "cannot be matched at /studies"),
         ("PatientSex=M", "cannot be matched at /studies; accepted: AccessionNumber"),
@@ -152,8 +151,8 @@ def test_integers_that_cannot_be_read(value):
         ("includefield=00400275.00080050", "no attribute"),
         ("includefield=all,PatientSex", "stands alone"),
         ("includefield=PatientSex&includefield=ALL", "stands alone"),
-        ("limit=0", "from 1 to 200"),
-        ("limit=201", "from 1 to 200"),
+        ("limit=0", "from 1 to"),
+        ("limit=9223372036854775808", "limit"),
         ("limit=-1", "limit"),
         ("limit=ten", "limit"),
         ("limit=", "limit"),
@@ -167,6 +166,19 @@ def test_integers_that_cannot_be_read(value):
         ("fuzzymatching=maybe", "fuzzymatching"),
         ("fuzzymatching=1", "fuzzymatching"),
         ("fuzzymatching=", "fuzzymatching"),
+        ("totalcount=yes", "totalcount"),
+        ("totalcount=true&TotalCount=true", "more than once"),
+        ("orderby=", "ordered"),
+        ("orderby=StudyDate,", "ordered"),
+        ("orderby=studydate", "'studydate'"),
+        ("orderby=--StudyDate", "ordered"),
+        ("orderby=Modality", "'Modality' at /studies; accepted, with -"),
+        ("orderby=PatientSex", "accepted, with - before one that descends: AccessionNumber"),
+        ("orderby=ModalitiesInStudy", "ModalitiesInStudy"),
+        ("orderby=StudyDate,-00080020", "StudyDate twice"),
+        ("cursor=", "cursor"),
+        ("cursor=x", "cursor"),
+        ("cursor=WzFd&offset=0", "exclude each other"),
     ],
 )
 def test_refused(query, says):
@@ -212,6 +224,9 @@ def test_includefield_all(text):
     [
         ("limit=1", 1, 0),
         ("limit=200&offset=0", 200, 0),
+        ("limit=5000", 5_000, 0),
+        ("limit=5001", 5_000, 0),
+        ("limit=9223372036854775807", 5_000, 0),
         ("LIMIT=25&Offset=50", 25, 50),
         ("limit=%2025%20", 25, 0),
         ("offset=9223372036854775807", 100, 2**63 - 1),
@@ -293,3 +308,22 @@ def test_what_is_searched_for_shows_in_no_repr():
     assert "secret" not in repr(parameters)
     assert "2020" not in repr(parameters)
     assert "secret" not in repr(parse("PatientID=secret"))
+
+
+@pytest.mark.parametrize(
+    ("query", "order"),
+    [
+        ("", []),
+        ("orderby=StudyDate", [("StudyDate", False)]),
+        ("OrderBy=-00080020, 00100010", [("StudyDate", True), ("PatientName", False)]),
+    ],
+)
+def test_orderby(query, order):
+    found = [(each.attribute.keyword, each.is_descending) for each in parse(query).order]
+    assert found == order
+
+
+def test_totalcount():
+    assert parse("totalcount=TRUE").wants_total
+    assert not parse("totalcount=false").wants_total
+    assert not parse("").wants_total

@@ -39,7 +39,8 @@ def segments(search_sample):
 
 async def find(database, segments, level, *fields, filters=()):
     query = SearchQuery(level, 1, filters, frozenset(fields), limit=100)
-    return await search_with_fields(database, segments, query, limits=SearchLimits())
+    page = await search_with_fields(database, segments, query, limits=SearchLimits())
+    return page.results
 
 
 async def test_no_pack_is_touched_for_what_the_index_has(search_database, segments):
@@ -84,7 +85,7 @@ async def test_segments_far_apart_are_read_apart(search_database, segments, monk
 
 async def test_reads_at_the_same_time_are_bounded(search_database, segments, monkeypatch):
     monkeypatch.setattr("longshore.services.search_fields._RUN_GAP_BYTES_MAX", -1)
-    query = SearchQuery(Level.IMAGE, 1, {}, frozenset({PRIVATE}), limit=100)
+    query = SearchQuery(Level.IMAGE, 1, (), frozenset({PRIVATE}), limit=100)
     limits = SearchLimits(segment_reads_max=2)
     await search_with_fields(search_database, segments, query, limits=limits)
     assert segments.concurrent_max == 2

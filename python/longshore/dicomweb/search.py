@@ -15,6 +15,7 @@ from longshore.dicomweb.search_attributes import (
     SearchResource,
     returned_tags,
 )
+from longshore.dicomweb.search_paging import paging_headers
 from longshore.dicomweb.search_parameters import parse_parameters
 from longshore.dicomweb.search_results import render
 from longshore.dicomweb.urls import checked_uid, service_url
@@ -64,14 +65,20 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
             fields=tags - SYNTHETIC_TAGS,
             limit=parameters.limit,
             skip=parameters.skip,
+            order=parameters.order,
+            behind=parameters.behind,
+            wants_total=parameters.wants_total,
         )
-        results = await search_with_fields(
+        page = await search_with_fields(
             origin.database, origin.blobs, query, limits=origin.search_limits
         )
-        if not results:
-            return Response(status_code=204)
-        body = await render(results, tags=tags, service=service_url(request))
-        return Response(body, media_type=DICOM_JSON)
+        service = service_url(request)
+        url = service + resource.path.format(**request.path_params)
+        headers = paging_headers(request, page, resource=url)
+        if not page.results:
+            return Response(status_code=204, headers=headers)
+        body = await render(page.results, tags=tags, service=service)
+        return Response(body, headers=headers, media_type=DICOM_JSON)
 
     return search
 

@@ -22,7 +22,7 @@ SOP_INSTANCE_UID: Final = 0x00080018
 SOP_CLASS_UID: Final = 0x00080016
 MODALITIES_IN_STUDY: Final = 0x00080061
 
-_TABLES: Final[Mapping[Level, str]] = {
+TABLES: Final[Mapping[Level, str]] = {
     Level.STUDY: "study",
     Level.SERIES: "series",
     Level.IMAGE: "instance",
@@ -70,6 +70,11 @@ class Matched:
     level: Level
     column: sql.Composable
     within: sql.SQL | None = None
+
+    @property
+    def is_ordered(self) -> bool:
+        """True if results can be ordered by it: each has one value, in a row that is joined."""
+        return self.within is None
 
     def condition(self, match: Match, *, name: str, values: dict[str, Any]) -> sql.Composable:
         """Returns the condition that a row meets the match.
@@ -140,7 +145,7 @@ class Filter:
 
 
 def _column(tag: int, level: Level, keyword: str) -> sql.Identifier:
-    return sql.Identifier(*_COLUMNS.get(tag, (_TABLES[level], _snake_case(keyword))))
+    return sql.Identifier(*_COLUMNS.get(tag, (TABLES[level], _snake_case(keyword))))
 
 
 def _matched() -> dict[int, Matched]:
