@@ -173,7 +173,7 @@ async def test_filters_are_returned(search):
     "path",
     [
         "/studies?StudyInstanceUID=9",
-        "/studies?PatientID=P*",
+        "/studies?PatientID=Q*",
         "/studies/9/series",
         "/studies/9/instances",
         "/studies/1.1/series/9/instances",
@@ -204,7 +204,7 @@ async def test_nothing_found_is_204_without_a_body(search, path):
         "/studies?includefield=NotATag",
         "/studies?PatientID=1&00100020=1",
         "/studies?PatientID=1&PatientID=1",
-        "/studies?PatientID=",
+        "/studies?PatientID=%00",
         "/studies?PatientID=a%00b",
         "/studies/1.1/series?PatientID=P1",
         "/studies/1.1/series?StudyInstanceUID=1.1",

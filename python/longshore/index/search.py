@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncCursor
 
     from longshore.index.database import Database
-    from longshore.index.search_columns import Filter
+    from longshore.index.search_filters import Condition
 
 _STATEMENTS: Final = load("search.sql")
 _RESULTS: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
@@ -66,7 +66,7 @@ class SearchQuery:
 
     level: Level
     partition_key: int
-    filters: Sequence[Filter]
+    filters: Sequence[Condition]
     fields: frozenset[int]
     limit: int
     skip: int = 0
