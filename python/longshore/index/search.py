@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from longshore.index.search_filters import Condition
 
 _STATEMENTS: Final = load("search.sql")
-_RESULTS: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
+_PAGES: Final = {
+    Level.STUDY: _STATEMENTS["search_studies"],
+    Level.SERIES: _STATEMENTS["search_series"],
+    Level.IMAGE: _STATEMENTS["search_instances"],
+}
+_COUNTS: Final = {
+    Level.STUDY: _STATEMENTS["count_studies"],
+    Level.SERIES: _STATEMENTS["count_series"],
+    Level.IMAGE: _STATEMENTS["count_instances"],
+}
 _ROWS_PER_TURN: Final = 32  # some 10 µs each: other requests get the event loop in between
 
 
@@ -136,7 +145,7 @@ def compose(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
     order = Order(query.level, query.order)
     if query.behind is not None:
         conditions.append(order.behind(query.behind, values=values))
-    statement = sql.SQL(_STATEMENTS[f"search_{_RESULTS[query.level]}"]).format(
+    statement = sql.SQL(_PAGES[query.level]).format(
         conditions=sql.SQL(" AND ").join(conditions),
         order_columns=order.columns,
         order_names=order.names,
@@ -148,7 +157,7 @@ def compose(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
 def compose_count(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
     """Returns the statement that counts all results, and the values of its parameters."""
     conditions, values = _conditions(query)
-    statement = sql.SQL(_STATEMENTS[f"count_{_RESULTS[query.level]}"])
+    statement = sql.SQL(_COUNTS[query.level])
     return statement.format(conditions=sql.SQL(" AND ").join(conditions)), values
 
 
