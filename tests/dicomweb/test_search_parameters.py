@@ -259,7 +259,9 @@ def test_integers_that_cannot_be_read(value):
         ("includefield=patientsex", "case-sensitive"),
         ("includefield=", "no attribute"),
         ("includefield=PatientSex,,", "no attribute"),
-        ("includefield=00400275.00080050", "no attribute"),
+        ("includefield=00400275.", "no attribute"),
+        ("includefield=00400275.NotATag", "no attribute"),
+        ("includefield=PatientName.PatientID", "only sequences have members"),
         ("includefield=all,PatientSex", "stands alone"),
         ("includefield=PatientSex&includefield=ALL", "stands alone"),
         ("limit=0", "from 1 to"),
@@ -317,6 +319,12 @@ def test_a_key_that_may_be_a_value_is_not_repeated():
         ("includefield=PatientSex,00100040", {0x00100040}),
         ("includefield=RequestAttributesSequence", {0x00400275}),
         ("includefield=AvailableTransferSyntaxUID", {0x00083002}),
+        ("includefield=00400275.00080050", {0x00400275}),
+        (
+            "includefield=RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue",
+            {0x00400275},
+        ),
+        ("includefield=00091001.00080050", {0x00091001}),
     ],
 )
 def test_includefield(query, included):
@@ -349,7 +357,7 @@ def test_paging(query, limit, skip):
 
 
 def test_the_accept_parameter_is_read_elsewhere():
-    assert not matches("accept=application/dicom%2Bjson")
+    assert not parse("accept=application/dicom%2Bjson&charset=utf-8").matched
 
 
 _STUDY = "PatientID=x"

@@ -95,13 +95,14 @@ def _tags(*keywords: str) -> frozenset[int]:
 _ALWAYS: Final[Mapping[Level, frozenset[int]]] = {
     _STUDY: _tags(
         "InstanceAvailability",
+        "Modality",
         "ModalitiesInStudy",
         "RetrieveURL",
         "NumberOfStudyRelatedSeries",
         "NumberOfStudyRelatedInstances",
     ),
     _SERIES: _tags("InstanceAvailability", "RetrieveURL", "NumberOfSeriesRelatedInstances"),
-    _IMAGE: _tags("InstanceAvailability", "RetrieveURL"),
+    _IMAGE: _tags("InstanceAvailability", "RetrieveURL", "AvailableTransferSyntaxUID"),
 }
 _V1: Final[Mapping[Level, frozenset[int]]] = {
     _STUDY: _tags(

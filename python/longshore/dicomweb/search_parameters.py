@@ -33,8 +33,9 @@ _OPTIONS: Final = (
     "cursor",
     "totalcount",
 )
-# `accept` stands for the header (PS3.18 8.3.3.1); media_types reads it.
-_ELSEWHERE: Final = "accept"
+# They stand for headers (PS3.18 8.3.3.1, 8.3.3.2). media_types reads `accept`; JSON and XML are
+# UTF-8, whatever `charset` wishes.
+_ELSEWHERE: Final = ("accept", "charset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def parse_parameters(
             include_lists.append(value)
         elif option in _OPTIONS:
             _add_once(options, option, value)
-        elif option != _ELSEWHERE:
+        elif option not in _ELSEWHERE:
             _add_once(filters, key, value)
     included, is_all = parse_included(include_lists)
     accepted = {tag: each for tag, each in matched.items() if each.level in resource.matched_levels}

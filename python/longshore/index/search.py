@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from longshore.index.search_match import Level
 from longshore.index.search_order import Order, OrderBy, Position
 from longshore.index.search_rows import (
+    MODALITY,
     ROW_TAGS,
     SERIES_TAGS,
     STUDY_COUNTS,
@@ -26,7 +27,8 @@ from longshore.index.search_rows import (
 from longshore.index.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import LiteralString
 
     from psycopg import AsyncCursor
 
@@ -34,12 +36,12 @@ if TYPE_CHECKING:
     from longshore.index.search_filters import Condition
 
 _STATEMENTS: Final = load("search.sql")
-_PAGES: Final = {
+_PAGES: Final[Mapping[Level, LiteralString]] = {
     Level.STUDY: _STATEMENTS["search_studies"],
     Level.SERIES: _STATEMENTS["search_series"],
     Level.IMAGE: _STATEMENTS["search_instances"],
 }
-_COUNTS: Final = {
+_COUNTS: Final[Mapping[Level, LiteralString]] = {
     Level.STUDY: _STATEMENTS["count_studies"],
     Level.SERIES: _STATEMENTS["count_series"],
     Level.IMAGE: _STATEMENTS["count_instances"],
@@ -172,11 +174,16 @@ def _conditions(query: SearchQuery) -> tuple[list[sql.Composable], dict[str, Any
 def _wants(query: SearchQuery) -> dict[str, bool]:
     """Returns which parts of the statement have work to do."""
     fields = query.fields
-    above = STUDY_TAGS | SERIES_TAGS if query.level is Level.SERIES else STUDY_TAGS
+    own = {
+        Level.STUDY: STUDY_TAGS | {MODALITY},
+        Level.SERIES: STUDY_TAGS | SERIES_TAGS,
+        # An instance is its own newest; only its pack is looked up, and only for its metadata.
+        Level.IMAGE: ROW_TAGS,
+    }
+    counted = STUDY_COUNTS | {MODALITY} if query.level is Level.STUDY else STUDY_COUNTS
     return {
         "wants_study": bool(fields & STUDY_TAGS),
         "wants_series": bool(fields & SERIES_TAGS),
-        "wants_counts": bool(fields & STUDY_COUNTS),
-        # An instance is its own newest; only its pack is looked up, and only for its metadata.
-        "wants_newest": bool(fields - (ROW_TAGS if query.level is Level.IMAGE else above)),
+        "wants_counts": bool(fields & counted),
+        "wants_newest": bool(fields - own[query.level]),
     }
