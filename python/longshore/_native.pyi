@@ -10,6 +10,7 @@ from typing import final
 from typing_extensions import Buffer
 
 __all__ = [
+    "DEFAULT_PARTITION_NAME",
     "FRAME_TABLE_ENTRY_BYTES",
     "GZIP_SEPARATOR",
     "Attribute",
@@ -23,6 +24,8 @@ __all__ = [
     "PackedInstance",
     "Payload",
     "Refusal",
+    "RelatedPart",
+    "RelatedReader",
     "StoreReader",
     "attributes",
     "copy_into",
@@ -40,7 +43,7 @@ class LimitError(ValueError):
     """A limit of `StoreReader` was passed; the text names it with its unit. -> 413."""
 
 class ForeignPartError(ValueError):
-    """A part's content type is not application/dicom. -> 415."""
+    """There are parts, and not one of them is application/dicom. -> 415."""
 
 class PackFormatError(ValueError):
     """The bytes are not a pack's directory, or a pack cannot be laid out as asked."""
@@ -122,11 +125,21 @@ class PackPlan:
     def length(self) -> int:
         """Bytes of the whole pack."""
 
-def plan_pack(entries: Sequence[PackEntry], *, first_payload_offset: int | None = None) -> PackPlan:
+DEFAULT_PARTITION_NAME: str
+"""The partition of whatever names none."""
+
+def plan_pack(
+    entries: Sequence[PackEntry],
+    *,
+    partition_names: Sequence[str] = ...,
+    first_payload_offset: int | None = None,
+) -> PackPlan:
     """Lays out a pack.
 
     Args:
         entries: n instances, at least one, in the order in which they will be written.
+        partition_names: Theirs; entries without one are in the default partition. Others lie in
+            the ZIP's folder `partitions/{name}/`.
         first_payload_offset: Pads the first header so that its payload begins there; for a
             payload that was streamed before its length was known.
 
@@ -138,6 +151,8 @@ def plan_pack(entries: Sequence[PackEntry], *, first_payload_offset: int | None 
 class PackedInstance:
     """One instance as a pack's central directory has it."""
 
+    @property
+    def partition_name(self) -> str: ...
     @property
     def study_uid(self) -> str: ...
     @property
@@ -324,7 +339,7 @@ class StoreReader:
             inflated_bytes_max: Most bytes that a deflated data set may become.
 
         Raises:
-            MultipartError: The boundary is not 1 to 70 printable ASCII characters.
+            MultipartError: The boundary is not 1 to 256 printable ASCII characters.
         """
     def feed(
         self, chunk: bytes, *, part_bytes_max_in_memory: int
@@ -359,3 +374,54 @@ def copy_into(target: Buffer, offset: int, pieces: Sequence[Buffer]) -> int:
         ValueError: They do not fit.
         BufferError: The target is read-only, or a buffer is not contiguous bytes.
     """
+
+@final
+class RelatedPart:
+    """One part of a multipart body, whole (RFC 2387)."""
+
+    @property
+    def content_type(self) -> str | None:
+        """The header's value as sent; None without the header."""
+    @property
+    def content_location(self) -> str | None: ...
+    @property
+    def content_id(self) -> str | None:
+        """As sent, angle brackets included."""
+    @property
+    def content(self) -> bytes: ...
+
+@final
+class RelatedReader:
+    """Collects the parts of a body whose parts refer to one another."""
+
+    def __new__(
+        cls,
+        *,
+        boundary: bytes,
+        bytes_max: int,
+        part_count_max: int,
+        part_header_bytes_max: int,
+    ) -> RelatedReader:
+        """Begins a body.
+
+        Args:
+            bytes_max: Most bytes of all parts together.
+
+        Raises:
+            MultipartError: The boundary is not 1 to 256 printable ASCII characters.
+        """
+    def feed(self, chunk: bytes) -> list[RelatedPart]:
+        """Accepts the next chunk; returns the parts that it completes.
+
+        Raises:
+            MultipartError, LimitError: The body ends here.
+        """
+    def finish(self) -> None:
+        """Ends the body.
+
+        Raises:
+            MultipartError: The closing delimiter never came.
+        """
+    @property
+    def byte_count(self) -> int:
+        """Bytes of all parts so far, which are in memory."""

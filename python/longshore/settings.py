@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 ENVIRON_PREFIX = "LONGSHORE_"
 
@@ -137,7 +137,52 @@ class Seconds:
         return repr(float(str(value))).removesuffix(".0")
 
 
-Kind = Text | Folder | Whole | Size | Seconds
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Something that is on or off."""
+
+    meaning: str
+    default_text: str = ""
+    expected: ClassVar[str] = "on or off"
+
+    def read(self, text: str) -> bool:
+        """Returns whether it is on."""
+        word = text.strip().lower()
+        if word not in ("on", "off"):
+            raise ValueError
+        return word == "on"
+
+    def write(self, value: object) -> str:
+        """Returns `on` or `off`."""
+        return "on" if value else "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several words."""
+
+    meaning: str
+    words: tuple[str, ...]
+    default_text: str = ""
+
+    @property
+    def expected(self) -> str:
+        """The words."""
+        return "one of " + ", ".join(self.words)
+
+    def read(self, text: str) -> str:
+        """Returns the word."""
+        word = text.strip().lower()
+        if word not in self.words:
+            raise ValueError
+        return word
+
+    def write(self, value: object) -> str:
+        """Returns the word."""
+        return str(value)
+
+
+Kind = Text | Choice | Folder | Whole | Size | Seconds | Switch
 """What a setting means, and how it is read and written."""
 
 
@@ -174,6 +219,17 @@ class Settings:
         ),
     ] = field(default="local", repr=False)  # may hold a key
 
+    duplicates: Annotated[
+        Literal["refuse", "accept-identical", "replace"],
+        Choice(
+            "what becomes of an instance that is stored already: `refuse`, `accept-identical` (the "
+            "very same file is answered as stored, another one refused), `replace` (as PUT does)",
+            ("refuse", "accept-identical", "replace"),
+        ),
+    ] = "refuse"
+    expiry_interval_s: Annotated[
+        float, Seconds("time between two rounds that delete studies whose time is over", 0.01)
+    ] = 10.0
     part_bytes_max: Annotated[int, Size("largest instance that is stored", KIB, 1024 * GIB)] = (
         4 * GIB
     )
@@ -190,6 +246,15 @@ class Settings:
     inflated_bytes_max: Annotated[int, Size("a deflated data set, inflated", KIB, 1024 * GIB)] = (
         2 * GIB
     )
+    metadata_store_bytes_max: Annotated[
+        int,
+        Size(
+            "metadata and bulkdata of one Store that come apart, all in memory; at most half of "
+            "`in_flight_bytes_max` counts",
+            KIB,
+            1024 * GIB,
+        ),
+    ] = 64 * MIB
     in_flight_bytes_max: Annotated[
         int, Size("bytes of Stores in the memory of one worker; above it: 503", MIB, 1024 * GIB)
     ] = 128 * MIB
@@ -236,12 +301,38 @@ class Settings:
         int, Size("what merging and rewriting packs copy in a second", MIB, 1024 * GIB)
     ] = 32 * MIB
 
+    partitions: Annotated[
+        bool, Switch("whether every path names a partition, as `/v2/partitions/{name}/studies`")
+    ] = False
+
+    webhook_url: Annotated[
+        str, Text("where CloudEvents of stored and deleted instances are sent; empty: nowhere")
+    ] = field(default="", repr=False)  # may hold a password
+    webhook_secret: Annotated[
+        str, Text("signs them: `X-Hub-Signature-256`, HMAC-SHA256 of the body; empty: unsigned")
+    ] = field(default="", repr=False)
+    webhook_batch_count_max: Annotated[
+        int, Whole("events of one request; above 1 they come in CloudEvents batches", 1, 1_000)
+    ] = 1
+    webhook_retry_s_max: Annotated[
+        float, Seconds("longest pause before a receiver that fails is tried again", 0.1)
+    ] = 60.0
+    host_name: Annotated[
+        str,
+        Text("what events call this service, `pacs.example:8080`", default_text="the machine's"),
+    ] = ""
+
     database_connection_count_max: Annotated[
         int, Whole("connections of one worker to PostgreSQL", 1, 1_000)
     ] = 8
     statement_timeout_ms: Annotated[
         int, Whole("longest run of one statement, milliseconds", 1, 86_400_000)
     ] = 30_000
+
+    @property
+    def connection_count(self) -> int:
+        """Connections of one worker to PostgreSQL: the webhook's turn keeps one more."""
+        return self.database_connection_count_max + (1 if self.webhook_url else 0)
 
 
 def kinds() -> dict[str, Kind]:
@@ -288,6 +379,9 @@ def settings_from(
     settings = Settings(**values)  # pyright: ignore[reportArgumentType]  # read by their own kinds
     if settings.search_limit_default > settings.search_limit_max:
         msg = f"{option('search_limit_default')}: expected at most {option('search_limit_max')}"
+        raise SettingError(msg)
+    if not re.match(r"https?://.|\Z", settings.webhook_url):
+        msg = f"{option('webhook_url')}: expected http:// or https:// and a host"
         raise SettingError(msg)
     return settings
 

@@ -187,3 +187,32 @@ def test_parameters_that_cannot_be_followed() -> None:
         body_of('multipart/related; boundary=a; start="<1>"')
     with pytest.raises(InvalidRequest, match="ASCII"):
         body_of("multipart/related; boundary=\xe4")
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, "application/dicom+json"),
+        ("", "application/dicom+json"),
+        ("*", "application/dicom+json"),
+        ("*/*", "application/dicom+json"),
+        ("application/*", "application/dicom+json"),
+        ("application/json", "application/dicom+json"),
+        ("application/dicom+json, application/json", "application/dicom+json"),
+        ("application/dicom+xml", "application/dicom+xml"),
+        ("Application/DICOM+XML; charset=utf-8", "application/dicom+xml"),
+        ("application/dicom+xml, application/dicom+json", "application/dicom+json"),
+        ("application/dicom+xml, */*;q=0.1", "application/dicom+xml"),
+        ("application/dicom+xml;q=0.9, application/dicom+json;q=0.5", "application/dicom+xml"),
+        ("application/dicom+xml;q=0.5, */*;q=0.9", "application/dicom+json"),
+        ("application/dicom+xml;q=0.5, text/html", "application/dicom+xml"),
+    ],
+)
+def test_one_data_set_as_json_or_xml(accept: str | None, expected: str) -> None:
+    assert media_types.dicom_json_or_xml(request(accept)) == expected
+
+
+@pytest.mark.parametrize("accept", ["application/dicom", "text/html", "application/dicom+xml;q=0"])
+def test_neither_json_nor_xml_is_not_acceptable(accept: str) -> None:
+    with pytest.raises(NotAcceptable):
+        media_types.dicom_json_or_xml(request(accept))

@@ -11,6 +11,7 @@ from longshore.dicomweb.errors import EXCEPTION_HANDLERS
 from longshore.dicomweb.search import search_routes
 from longshore.dicomweb.versions import VersionedRoutes
 from longshore.index.search import SearchLimits
+from longshore.services.partitions import Partitions
 from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, Segments, opened, searched_index
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +48,7 @@ async def search(search_sample):
             database=database,
             blobs=Segments(dict(search_sample.packs)),
             search_limits=SearchLimits(),
-            partition_key=1,
+            partitions=Partitions(),
         )
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=SERVICE) as client:

@@ -41,6 +41,10 @@ def fill(client: httpx.Client) -> None:
     assert answer.status_code == 202, answer.text
     for number in (3, 4, 20):
         assert client.delete(f"/v2{synthetic.path(number)}").status_code == 204
+    # What was replaced must not come back either.
+    content_type, body = multipart([synthetic.ct(5, note="the new version")])
+    answer = client.put("/v2/studies", content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == 200, answer.text
     # A duplicate with other bytes is refused, and must not come back instead of the first.
     content_type, body = multipart(
         [synthetic.ct(1, note="another"), synthetic.ct(99, series=3, note="new")]
@@ -97,6 +101,8 @@ def test_the_index_is_rebuilt_from_packs_alone(tmp_path: Path) -> None:
         assert client.get(f"/v2{synthetic.path(3)}").status_code == 404
         again = client.get(f"/v2{synthetic.path(1)}", headers={"Accept": "application/dicom"})
         assert again.content == kept.content == synthetic.ct(1)
+        new = client.get(f"/v2{synthetic.path(5)}", headers={"Accept": "application/dicom"})
+        assert new.content == synthetic.ct(5, note="the new version")
 
 
 def check_pack(pack: Path) -> None:

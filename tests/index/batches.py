@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 
 from longshore.dicom import ATTRIBUTES
-from longshore.index.new import NewInstance, NewPack
+from longshore.index.new import ORDINARY, NewInstance, NewPack
 from longshore.index.store import store_batch
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -102,12 +102,12 @@ def instance(uids: str, attributes: dict[str, str] | None = None, length=1_000, 
     )
 
 
-def batch(*instances, partition_key=1, pack_id=None):
+def batch(*instances, partition_key=1, pack_id=None, terms=ORDINARY):
     """Returns a pack and its entries, payloads one behind the other, then the segments."""
     pack_id = pack_id or f"{next(_numbers):032x}"
     entries, offset = [], 100
     for each in instances:
-        entries.append(NewInstance(partition_key, each, offset, 0))
+        entries.append(NewInstance(partition_key, each, offset, 0, terms))
         offset += each.pack_entry.length + 100
     for number, entry in enumerate(entries):
         entries[number] = entry._replace(segment_offset=offset)
@@ -115,10 +115,10 @@ def batch(*instances, partition_key=1, pack_id=None):
     return NewPack(pack_id, offset), entries
 
 
-async def store(database, *instances, partition_key=1, pack_id=None):
-    """Stores instances as one batch; returns what `store_batch` does."""
-    pack, entries = batch(*instances, partition_key=partition_key, pack_id=pack_id)
-    return await store_batch(database, pack, entries)
+async def store(database, *instances, partition_key=1, pack_id=None, terms=ORDINARY):
+    """Stores instances as one batch; returns for each whether it is stored."""
+    pack, entries = batch(*instances, partition_key=partition_key, pack_id=pack_id, terms=terms)
+    return (await store_batch(database, pack, entries)).are_stored
 
 
 CHANGES = """
@@ -173,9 +173,21 @@ INCONSISTENT = """
                 WHERE known.instance_key > change.instance_key - run_length
                     AND known.instance_key <= change.instance_key AND action = 0)
     UNION ALL
-    SELECT 'not deleted once', instance_key FROM deleted_instance
+    SELECT 'not deleted or replaced once', instance_key FROM deleted_instance
     WHERE 1 <> (SELECT count(*) FROM change
                 WHERE deleted_instance.instance_key > change.instance_key - run_length
                     AND deleted_instance.instance_key <= change.instance_key AND action = 1)
+        AND NOT EXISTS (
+            SELECT FROM deleted_instance AS later
+            WHERE (later.study_uid, later.series_uid, later.sop_instance_uid) =
+                (deleted_instance.study_uid, deleted_instance.series_uid,
+                 deleted_instance.sop_instance_uid)
+                AND later.instance_key > deleted_instance.instance_key)
+        AND NOT EXISTS (
+            SELECT FROM instance JOIN series USING (series_key) JOIN study USING (study_key)
+            WHERE (study.study_uid, series.series_uid, instance.sop_instance_uid) =
+                (deleted_instance.study_uid, deleted_instance.series_uid,
+                 deleted_instance.sop_instance_uid)
+                AND instance.instance_key > deleted_instance.instance_key)
 """
 """Finds whatever contradicts itself in an index; no row if all is well."""

@@ -11,6 +11,7 @@ from longshore.index.delete import delete
 from longshore.index.locate import locate
 from longshore.index.moves import Move, Place, move_entries
 from longshore.index.store import store_batch
+from longshore.index.turns import Turn, take_turn
 from tests.index.batches import INCONSISTENT, SEGMENT_BYTES, batch, instance, store
 
 pytestmark = pytest.mark.anyio
@@ -141,9 +142,11 @@ async def test_moving_to_a_pack_that_was_claimed(database, rows):
 
 
 async def test_one_process_at_a_time_reclaims(database):
-    async with packs.reclaim_turn(database) as first:
+    async with take_turn(database, Turn.RECLAIM) as first:
         assert first
-        async with packs.reclaim_turn(database) as second:
+        async with take_turn(database, Turn.RECLAIM) as second:
             assert not second
-    async with packs.reclaim_turn(database) as third:
+        async with take_turn(database, Turn.EXPIRE) as other:
+            assert other
+    async with take_turn(database, Turn.RECLAIM) as third:
         assert third

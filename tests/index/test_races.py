@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -66,7 +67,7 @@ async def test_the_same_instances_at_once_are_stored_once(database, rows):
 
 async def test_storing_into_a_study_that_is_being_deleted(database, rows):
     rounds = 200
-    patterns = [
+    patterns: list[dict[str, Any]] = [
         {"study_uid": "1.1"},
         {"study_uid": "1.1", "series_uid": "2.1"},
         {"study_uid": "1.1", "series_uid": "2.1", "sop_instance_uid": "3.1"},

@@ -127,7 +127,7 @@ async def test_identity_is_the_triple_within_the_partition(database, rows):
     mixed = [
         entry._replace(partition_key=key) for entry, key in zip(entries, (2, 1, 2), strict=True)
     ]
-    assert await store_batch(database, pack, mixed) == [True, True, False]
+    assert (await store_batch(database, pack, mixed)).are_stored == [True, True, False]
     assert rows("SELECT partition_key, count(*) FROM study GROUP BY 1 ORDER BY 1") == [
         (1, 3),
         (2, 2),
@@ -179,12 +179,12 @@ async def test_a_pack_that_the_sweep_claimed(database, rows):
         await store_batch(database, pack, entries)
     assert rows("SELECT count(*) FROM study") == [(0,)]
     again = replace(pack, pack_id="e" * 32)
-    assert await store_batch(database, again, entries) == [True]
+    assert (await store_batch(database, again, entries)).are_stored == [True]
 
 
 async def test_entries_that_were_dead_before(database, rows):
     pack, entries = batch(instance("1.1/1.2/1.3"))
-    assert await store_batch(database, replace(pack, dead_count=2), entries) == [True]
+    assert (await store_batch(database, replace(pack, dead_count=2), entries)).are_stored == [True]
     assert rows("SELECT entry_count, live_count, dead_at IS NULL FROM pack") == [(3, 1, False)]
 
 

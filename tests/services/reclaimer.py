@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 
 from longshore.blobs.local import LocalBlobStore, _LocalWriter
-from longshore.index import packs as index_packs
+from longshore.index import turns
 from longshore.services.reclaim import reclaim_forever
 from longshore.settings import Settings
 from tests.services.shop import AT_ONCE, Shop, opened
@@ -85,7 +85,7 @@ def die_at(step: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def always_ours(_: object) -> AsyncGenerator[bool]:
+async def always_ours(*_: object) -> AsyncGenerator[bool]:
     """The turn, as it is when PostgreSQL restarted and the lock was lost in the middle of it."""
     yield True
 
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--without-turn", action="store_true")
     arguments = parser.parse_args()
     if arguments.without_turn:
-        index_packs.reclaim_turn = always_ours
+        turns.take_turn = always_ours
     if not arguments.die_at_steps:
         asyncio.run(run(arguments))
         return

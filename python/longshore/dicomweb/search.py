@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from longshore.dicomweb.media_types import DICOM_JSON, require_dicom_json
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import partition_of
 from longshore.dicomweb.search_attributes import (
     RESOURCES,
     SYNTHETIC_TAGS,
@@ -45,6 +46,7 @@ def _path_filters(request: Request) -> list[Filter]:
 def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]]:
     async def search(request: Request) -> Response:
         """Answers 200 with an array, or 204 without a body if nothing matches."""
+        partition = await partition_of(request)
         require_dicom_json(request)
         origin = origin_of(request)
         filters = _path_filters(request)
@@ -59,7 +61,7 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
         )
         query = SearchQuery(
             level=resource.level,
-            partition_key=origin.partition_key,
+            partition_key=partition.key,
             filters=[*filters, *parameters.filters],
             fields=tags - SYNTHETIC_TAGS,
             limit=parameters.limit,

@@ -4,14 +4,17 @@ Knows media types and status codes; knows nothing of SQL, blobs or DICOM encodin
 """
 
 import re
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from longshore.dicom import DEFAULT_PARTITION_KEY
 from longshore.dicomweb import media_types, store_response, urls
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import new_partition_of
+from longshore.dicomweb.store_metadata import read_parts
+from longshore.dicomweb.store_terms import store_terms
 from longshore.dicomweb.versions import api_version
 from longshore.services.store_body import StoreTarget
 
@@ -19,23 +22,34 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 
 
 async def store_instances(request: Request) -> Response:
-    """Stores the body's instances (PS3.18 10.5), in one study if the path names it."""
-    media_types.require_dicom_json(request)
+    """Stores the body's instances (PS3.18 10.5), in one study if the path names it.
+
+    PUT replaces what is stored already (the model's upsert).
+    """
+    # Whatever becomes of the request, as the model has it.
+    partition = await new_partition_of(request)
+    media_type = media_types.dicom_json_or_xml(request)
     content = media_types.store_content(request)
     study_uid = None
     if "study" in request.path_params:
         study_uid = urls.checked_uid(request.path_params["study"])
     version = api_version(request)
+    reading = None
+    if content.is_metadata:
+        url = str(request.url.replace(query=""))
+        reading = partial(read_parts, root_type=content.root_type or "", base_url=url)
     outcome = await origin_of(request).stores.store(
         request.stream(),
         StoreTarget(
-            partition_key=DEFAULT_PARTITION_KEY,
+            partition=partition,
             boundary=content.boundary,
             root_type=content.root_type,
             study_uid=study_uid,
             is_strict=version == 1,
             byte_count=_byte_count(request),
+            terms=store_terms(request),
         ),
+        read_parts=reading,
     )
     return store_response.render(
         outcome,
@@ -43,6 +57,7 @@ async def store_instances(request: Request) -> Response:
         study_uid=study_uid,
         api_version=version,
         host=request.url.netloc,
+        media_type=media_type,
     )
 
 
@@ -53,6 +68,6 @@ def _byte_count(request: Request) -> int:
 
 
 store_routes = [
-    Route("/studies", store_instances, methods=["POST"]),
-    Route("/studies/{study}", store_instances, methods=["POST"]),
+    Route("/studies", store_instances, methods=["POST", "PUT"]),
+    Route("/studies/{study}", store_instances, methods=["POST", "PUT"]),
 ]

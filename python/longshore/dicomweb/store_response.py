@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from longshore.dicomweb import media_types, native_xml
 from longshore.services.store_outcome import Refused, Stored, StoreOutcome
 
 WARNING_IMPLICIT_VR = 45063
@@ -26,6 +27,7 @@ def render(
     study_uid: str | None,
     api_version: int,
     host: str,
+    media_type: str,
 ) -> Response:
     """Renders what became of each instance.
 
@@ -33,6 +35,7 @@ def render(
         service_url: The service's root with the version, for retrieve URLs.
         study_uid: The study in the request's path.
         host: Who warns, in the Warning header.
+        media_type: DICOM JSON or Native DICOM Model XML.
     """
     if not outcome.instances:
         return Response(status_code=204)
@@ -48,11 +51,12 @@ def render(
     headers: dict[str, str] = {}
     if any(instance.is_multivalued for instance in stored):
         headers["Warning"] = f'299 {host}: "{MULTIVALUED}"'
+    is_xml = media_type == media_types.DICOM_XML
     return Response(
-        orjson.dumps(dataset),
+        native_xml.write(dataset) if is_xml else orjson.dumps(dataset),
         status_code=_status(outcome, api_version),
         headers=headers,
-        media_type="application/dicom+json",
+        media_type=media_type,
     )
 
 

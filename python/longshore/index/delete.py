@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from longshore.errors import NotFound
 from longshore.index import sql
@@ -27,8 +27,12 @@ async def delete(
     study_uid: str,
     series_uid: str | None = None,
     sop_instance_uid: str | None = None,
+    is_only_due: bool = False,
 ) -> list[DeadEntry]:
     """Deletes a study, a series or an instance for every reader, and tells the change feed.
+
+    Args:
+        is_only_due: A study whose time is not over is left alone, as if it were not there.
 
     Returns:
         n entries of packs whose bytes are now of no use.
@@ -44,18 +48,19 @@ async def delete(
         "sop_instance_uid": sop_instance_uid,
     }
     async with database.connection() as connection:
-        return await retried(lambda: _transact(connection, parameters))
+        lock = _SQL["lock_due_study"] if is_only_due else _SQL["lock_study"]
+        return await retried(lambda: _transact(connection, parameters, lock))
 
 
 async def _transact(
-    connection: Connection, parameters: dict[str, int | str | None]
+    connection: Connection, parameters: dict[str, int | str | None], lock: LiteralString
 ) -> list[DeadEntry]:
     """Runs the transaction in two round trips; only the second holds the change feed's counter."""
     found = "WITH found AS (" + instances_found(parameters) + ")"
     async with rolling_back(connection):
         async with connection.pipeline():
             await connection.execute("BEGIN")
-            study = await connection.execute(_SQL["lock_study"], parameters)
+            study = await connection.execute(lock, parameters)
             doomed = await connection.execute(found + _SQL["delete_found"], parameters)
         if await study.fetchone() is None:
             raise not_found("study")

@@ -12,6 +12,23 @@ SeriesName = tuple[str, int, str]
 """A study's name and the Series Instance UID."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoreTerms:
+    """What a request asks for beyond having its instances stored.
+
+    Attributes:
+        replaces: An instance that is stored already is replaced, not a duplicate.
+        expires_after_ms: The study is deleted so long after the Store; None: never.
+    """
+
+    replaces: bool = False
+    expires_after_ms: int | None = None
+
+
+ORDINARY = StoreTerms()
+"""Nothing beyond; what almost every instance has. Told by identity."""
+
+
 class NewInstance(NamedTuple):
     """An instance that lies in a pack and has no row yet; offsets count the pack's bytes."""
 
@@ -19,6 +36,7 @@ class NewInstance(NamedTuple):
     instance: "Instance"
     payload_offset: int
     segment_offset: int
+    terms: StoreTerms = ORDINARY
 
     @property
     def series(self) -> SeriesName:

@@ -1,7 +1,6 @@
 """What the index knows of packs, for the work in the background: known, claimed, dead, live."""
 
-import contextlib
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -32,6 +31,7 @@ class LiveEntry:
     """An entry of a pack that has a row."""
 
     instance_key: int
+    partition_name: str
     study_uid: str
     series_uid: str
     sop_instance_uid: str
@@ -40,23 +40,6 @@ class LiveEntry:
     segment: Extent
     segment_plain_length: int
     segment_crc32: int
-
-
-_TURN = 0x10_6E_55_09
-"""Any number that nobody else uses for an advisory lock in this database."""
-
-
-@contextlib.asynccontextmanager
-async def reclaim_turn(database: Database) -> AsyncGenerator[bool]:
-    """Yields True to one process at a time; the others have nothing to do."""
-    async with database.connection() as connection:
-        row = await (await connection.execute(_SQL["take_turn"], {"lock": _TURN})).fetchone()
-        is_ours = row is not None and row[0]
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                await connection.execute(_SQL["end_turn"], {"lock": _TURN})
 
 
 async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
@@ -118,11 +101,11 @@ async def live_entries(database: Database, pack_ids: Sequence[str]) -> list[Live
         rows = await cursor.fetchall()
     return [
         LiveEntry(
-            *row[:5],
-            payload=Extent(pack_blob(row[4]), row[5], row[6]),
-            segment=Extent(pack_blob(row[4]), row[7], row[8]),
-            segment_plain_length=row[9],
-            segment_crc32=as_unsigned(row[10]),
+            *row[:6],
+            payload=Extent(pack_blob(row[5]), row[6], row[7]),
+            segment=Extent(pack_blob(row[5]), row[8], row[9]),
+            segment_plain_length=row[10],
+            segment_crc32=as_unsigned(row[11]),
         )
         for row in rows
     ]

@@ -7,6 +7,7 @@ A race that is lost shows as a row that is there already; then all is looked up 
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from psycopg import errors as sql_errors
@@ -15,9 +16,10 @@ from longshore.errors import Conflict
 from longshore.index import sql
 from longshore.index.arrays import array
 from longshore.index.database import LOST, Connection, Database, retried, rolling_back
-from longshore.index.new import NewInstance, NewPack
+from longshore.index.new import ORDINARY, NewInstance, NewPack
 from longshore.index.pipeline import Step, run
-from longshore.index.store_look_up import GoneError, look_up
+from longshore.index.store_look_up import Found, GoneError, look_up
+from longshore.index.store_replace import Replaced, count_replaced, delete_replaced
 from longshore.index.store_steps import StoreSteps
 
 _SQL = sql.load_prepared("uid_names.sql")
@@ -37,14 +39,30 @@ _LOST = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What became of a batch.
+
+    Attributes:
+        are_stored: For each entry True if it is stored, False for a duplicate: it was stored before
+            and does not replace, or comes twice and this is not the first.
+        replaced: Entries of other packs whose bytes are now of no use.
+    """
+
+    are_stored: list[bool]
+    replaced: Sequence[Replaced] = ()
+
+
 async def store_batch(
     database: Database,
     pack: NewPack,
     entries: Sequence[NewInstance],
     *,
     durable: asyncio.Future[None] | None = None,
-) -> list[bool]:
+) -> Indexed:
     """Indexes a pack's instances in one transaction of three round trips.
+
+    What replaces takes two more, and keeps others from the studies meanwhile.
 
     Args:
         entries: n instances, at least one, in the pack's order.
@@ -52,9 +70,8 @@ async def store_batch(
             not. None: the pack is durable already.
 
     Returns:
-        For each entry True if it is stored, False for a duplicate: it was stored before, or comes
-        twice and this is not the first. A duplicate changes nothing. Where nothing is stored the
-        pack gets no row, and its blob may go.
+        What is stored; a duplicate changes nothing. Where nothing is stored the pack gets no row,
+        and its blob may go.
 
     Raises:
         Conflict: The sweep took the pack for forgotten. Store the instances again.
@@ -68,23 +85,42 @@ async def store_batch(
     async with database.connection() as connection:
         uid_keys = await _uid_keys(database, connection, entries)
 
-        async def attempt() -> set[int]:
+        async def attempt() -> tuple[set[int], Sequence[Replaced]]:
             async with rolling_back(connection):
-                found = await look_up(connection, entries, in_uid_order)
+                found, replaced = await _look_up(connection, entries, in_uid_order)
                 new = [position for position in in_uid_order if position not in found.existing]
                 if new:
                     steps = StoreSteps(pack, entries, new, found)
                     await _add(connection, pack, steps, uid_keys)
-                    last = [*steps.merge(), steps.append(), _COMMIT]
+                    last = [*steps.merge(), *steps.expire(), *count_replaced(replaced)]
+                    last += [steps.append(), _COMMIT]
                     if durable is not None:
                         await durable
                     await run(connection, last)
                 else:
                     await run(connection, [_COMMIT])
-            return set(new)
+            return set(new), replaced
 
-        stored = await retried(attempt, lost=_LOST)
-    return [position in stored for position in range(len(entries))]
+        stored, replaced = await retried(attempt, lost=_LOST)
+    return Indexed([position in stored for position in range(len(entries))], replaced)
+
+
+async def _look_up(
+    connection: Connection, entries: Sequence[NewInstance], in_uid_order: Sequence[int]
+) -> tuple[Found, Sequence[Replaced]]:
+    """Looks a batch up, and makes room for what replaces."""
+    replacing = {
+        position
+        for position in in_uid_order
+        if entries[position].terms is not ORDINARY and entries[position].terms.replaces
+    }
+    found = await look_up(connection, entries, in_uid_order, is_replacing=bool(replacing))
+    positions = sorted(found.existing & replacing)
+    if not positions:
+        return found, ()
+    replaced = await delete_replaced(connection, entries, positions)
+    found = await look_up(connection, entries, in_uid_order, is_replacing=True, is_begun=True)
+    return found, replaced
 
 
 async def _add(

@@ -39,6 +39,7 @@ class Found:
         studies, series: Keys by name of those that are there.
         new_studies, new_series: Keys for those that are not.
         blocks: n first keys of blocks of `KEY_BLOCK` for instances; enough for all entries.
+        expiring: Keys of those studies that will expire.
     """
 
     existing: frozenset[int]
@@ -48,10 +49,16 @@ class Found:
     new_series: Mapping[SeriesName, int]
     pack_key: int
     blocks: Sequence[int]
+    expiring: frozenset[int]
 
 
 async def look_up(
-    connection: Connection, entries: Sequence[NewInstance], in_uid_order: Sequence[int]
+    connection: Connection,
+    entries: Sequence[NewInstance],
+    in_uid_order: Sequence[int],
+    *,
+    is_replacing: bool = False,
+    is_begun: bool = False,
 ) -> Found:
     """Begins a transaction and looks a batch up in it, in one round trip.
 
@@ -60,6 +67,8 @@ async def look_up(
 
     Args:
         in_uid_order: 0-based positions of the entries to look up, each instance once.
+        is_replacing: What is stored may be replaced: nobody else may use the studies meanwhile.
+        is_begun: The transaction was begun by an earlier call.
 
     Raises:
         GoneError: A study came while we looked, so that it is not kept. Look again.
@@ -77,15 +86,10 @@ async def look_up(
         "instance_series_positions": array([series[name] for name in named]),
         "block_count": sum(-(-count // KEY_BLOCK) for count in counts.values()),
     }
-    _, _, kept, [row] = await run(
-        connection,
-        [
-            _BEGIN,
-            Step(_SQL["plan_as_if_large"]),
-            Step(_SQL["keep_studies"], parameters),
-            Step(_SQL["look_up"], parameters),
-        ],
-    )
+    keep = _SQL["lock_studies"] if is_replacing else _SQL["keep_studies"]
+    begin = [] if is_begun else [_BEGIN, Step(_SQL["plan_as_if_large"])]
+    steps = [*begin, Step(keep, parameters), Step(_SQL["look_up"], parameters)]
+    *_, kept, [row] = await run(connection, steps)
     found = _by_name(studies, row[0])
     if len(kept) < len(found):
         raise GoneError
@@ -97,6 +101,7 @@ async def look_up(
         new_series=_by_name(series, row[3]),
         pack_key=int(row[5] or 0),
         blocks=arrays.integers(row[6]),
+        expiring=frozenset(int(key or 0) for key, is_expiring in kept if is_expiring == b"t"),
     )
 
 

@@ -4,7 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from longshore.index import sql
-from longshore.index.new import NewInstance, NewPack, SeriesName, StudyName, study_of
+from longshore.index.new import (
+    ORDINARY,
+    NewInstance,
+    NewPack,
+    SeriesName,
+    StudyName,
+    study_of,
+)
 from longshore.index.pipeline import Step
 from longshore.index.rows import (
     SERIES_PARAMETERS,
@@ -33,7 +40,7 @@ class Run(NamedTuple):
 
 
 class StoreSteps:
-    """The statements, in their order: `add`, `add_instances`, then `merge`, `append`."""
+    """The statements, in their order: `add`, `add_instances`, then `merge`, `expire`, `append`."""
 
     def __init__(
         self, pack: NewPack, entries: Sequence[NewInstance], new: Sequence[int], found: Found
@@ -121,6 +128,23 @@ class StoreSteps:
             if len(rows) > 1:
                 yield Step(_SQL["lock_series"], parameters)
             yield Step(_SQL["merge_series"], parameters)
+
+    def expire(self) -> Iterator[Step]:
+        """Yields what says when studies expire, where one of them does or did."""
+        expiring = self._found.expiring
+        new = [self._entries[position] for position in sorted(self._new)]
+        if not expiring and all(entry.terms is ORDINARY for entry in new):
+            return
+        said = {study_of(entry.series): entry.terms.expires_after_ms for entry in new}
+        keys = {**self._found.studies, **self._found.new_studies}
+        changed = [
+            (keys[name], after_ms)
+            for name, after_ms in sorted(said.items())
+            if after_ms is not None or keys[name] in expiring
+        ]
+        if changed:
+            names = ("expiring_study_keys", "expire_after_ms")
+            yield Step(_SQL["set_expiry"], columns(names, changed))
 
     def append(self) -> Step:
         """Returns what appends the changes; it locks the feed's counter to the end."""

@@ -45,8 +45,10 @@ impl Findings {
         if let Some((at, row)) = row {
             self.indexed(element, row, text, raw_length);
             let first = trim_end(value::first(element.vr, text));
-            // The index holds no NUL.
-            let is_kept = !first.is_empty() && text::find(first, 0).is_none();
+            // The index holds no NUL, and no one of several that should be one.
+            let is_kept = !first.is_empty()
+                && text::find(first, 0).is_none()
+                && !(self.must_be_one(element.tag) && value::is_multiple(element.vr, text));
             self.keep(at, is_kept.then(|| first.to_owned()));
         }
         if self.rules.is_strict {
@@ -59,7 +61,8 @@ impl Findings {
             &mut self.warnings,
             validate::lenient_comment(element.tag, element.vr, reason),
         );
-        if element.depth == 0 && value::is_identifier(element.tag) {
+        // What every instance must have stays, warned of or not.
+        if element.depth == 0 && value::is_required_uid(element.tag) {
             return true;
         }
         if let Some((at, _)) = row {
@@ -75,6 +78,11 @@ impl Findings {
         }
     }
 
+    /// Of these, several values are as bad as none.
+    fn must_be_one(&self, tag: u32) -> bool {
+        value::is_required_uid(tag) || (self.rules.is_strict && tag == tag::PATIENT_ID)
+    }
+
     fn keep(&mut self, at: usize, value: Option<String>) {
         if let Some(slot) = self.values.get_mut(at) {
             *slot = value;
@@ -88,6 +96,11 @@ impl Findings {
         self.is_multivalued |= (is_strict || is_core) && value::is_multiple(element.vr, text);
         let is_checked = is_core || (is_strict && row.kept == Kept::MatchedStrictly);
         if !is_checked {
+            return;
+        }
+        if element.vr != row.vr() {
+            let comment = validate::wrong_vr_comment(element.tag, row.vr(), element.vr);
+            note(&mut self.failures, comment);
             return;
         }
         // v1 takes a NUL for an invalid character, v2 for padding; spaces pad in both.
@@ -113,8 +126,11 @@ fn matched(element: &Element) -> Option<(usize, Attribute)> {
     }
 }
 
+/// One comment a tag, the first, however many items break the rules.
 fn note(comments: &mut Vec<String>, comment: String) {
-    if comments.len() < COMMENT_COUNT_MAX && !comments.contains(&comment) {
+    let tag = comment.get(..validate::COMMENT_TAG_END);
+    let is_said = |each: &String| each.get(..validate::COMMENT_TAG_END) == tag;
+    if comments.len() < COMMENT_COUNT_MAX && !comments.iter().any(is_said) {
         comments.push(comment);
     }
 }

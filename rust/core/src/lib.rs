@@ -6,7 +6,7 @@
 //! `store::StoreReader` is the way in: it splits a body (`multipart`), reads each part (`part10`,
 //! `dataset`), and turns it into an `outcome::Instance` with its searchable attributes
 //! (`attributes`), its metadata (`json`) and its frame extents (`frames`). `pack` lays instances out
-//! in a pack and reads a pack's directory back.
+//! in a pack and reads a pack's directory back. `related` keeps the parts of other bodies whole.
 #![forbid(unsafe_code)]
 
 pub mod attributes;
@@ -25,6 +25,7 @@ pub mod multipart;
 pub mod outcome;
 pub mod pack;
 pub mod part10;
+pub mod related;
 pub mod store;
 pub mod tag;
 mod text;

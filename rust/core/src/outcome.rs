@@ -54,6 +54,20 @@ pub struct Refusal {
     pub detail: String,
 }
 
+impl Refusal {
+    /// A part that says that it is no DICOM file; `part_number` is 1-based.
+    pub(crate) fn foreign(part_number: u64) -> Self {
+        let reason = "The content type of the part is not application/dicom.";
+        Self {
+            sop_class_uid: None,
+            sop_instance_uid: None,
+            failure_reason: FAILURE_INVALID,
+            comments: vec![reason.to_owned()],
+            detail: format!("the content type of part {part_number} is not application/dicom"),
+        }
+    }
+}
+
 /// What a part must satisfy beyond being a DICOM file.
 #[derive(Clone, Debug)]
 pub struct PartRules {

@@ -40,10 +40,10 @@ pub enum StoreError {
         /// The limit, in bytes.
         bytes_max: u64,
     },
-    /// A part is not `application/dicom`.
-    ForeignPart {
-        /// 1-based.
-        part_number: u64,
+    /// There are parts, and not one of them is `application/dicom`.
+    ForeignParts {
+        /// How many.
+        part_count: u64,
     },
 }
 
@@ -62,6 +62,7 @@ pub struct StoreReader {
     part_bytes_max: u64,
     part: Option<PartReader>,
     part_count: u64,
+    foreign_count: u64,
     deflater: Deflater,
     events: Vec<Event>,
 }
@@ -86,6 +87,7 @@ impl StoreReader {
             part_bytes_max: limits.part_bytes_max,
             part,
             part_count: 0,
+            foreign_count: 0,
             deflater: Deflater::default(),
             events: Vec::new(),
         })
@@ -101,7 +103,7 @@ impl StoreReader {
         let framed = framing.feed(chunk, &mut events);
         for event in events.drain(..) {
             match event {
-                Event::PartBegin(headers) => self.begin(&headers)?,
+                Event::PartBegin(headers) => self.begin(&headers, out),
                 Event::Held(bytes) => self.held(bytes, out)?,
                 Event::Data(range) => self.data(chunk, range, out)?,
                 Event::PartEnd => self.end(out),
@@ -115,26 +117,31 @@ impl StoreReader {
     pub fn finish(&mut self, out: &mut Vec<StoreEvent>) -> Result<(), StoreError> {
         if let Some(framing) = &self.framing {
             framing.finish()?;
+            if self.part_count > 0 && self.foreign_count == self.part_count {
+                return Err(StoreError::ForeignParts {
+                    part_count: self.part_count,
+                });
+            }
         } else {
             self.end(out);
         }
         Ok(())
     }
 
-    fn begin(&mut self, headers: &PartHeaders) -> Result<(), StoreError> {
+    /// Begins a part, or refuses it for what it says that it is; then its bytes are passed over.
+    fn begin(&mut self, headers: &PartHeaders, out: &mut Vec<StoreEvent>) {
         self.part_count = self.part_count.saturating_add(1);
         let is_dicom = match &headers.content_type {
             Some(content_type) => media_type::essence(content_type) == "application/dicom",
             // The first part inherits the request's type; so do we let the others.
             None => self.has_root_type || self.part_count == 1,
         };
-        if !is_dicom {
-            return Err(StoreError::ForeignPart {
-                part_number: self.part_count,
-            });
+        if is_dicom {
+            self.part = Some(PartReader::new(&self.rules));
+        } else {
+            self.foreign_count = self.foreign_count.saturating_add(1);
+            out.push(StoreEvent::Refused(Refusal::foreign(self.part_count)));
         }
-        self.part = Some(PartReader::new(&self.rules));
-        Ok(())
     }
 
     fn held(&mut self, bytes: Vec<u8>, out: &mut Vec<StoreEvent>) -> Result<(), StoreError> {

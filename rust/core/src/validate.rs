@@ -351,6 +351,9 @@ pub fn is_uid(text: &str) -> bool {
             .all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
+/// Where the tag ends that each comment begins with, in bytes.
+pub(crate) const COMMENT_TAG_END: usize = "DICOM100: (gggg,eeee)".len();
+
 /// The comment on an element that v2 leaves out of the metadata.
 #[must_use]
 pub fn lenient_comment(tag: u32, vr: Vr, reason: &str) -> String {
@@ -366,6 +369,13 @@ pub fn lenient_comment(tag: u32, vr: Vr, reason: &str) -> String {
 pub fn strict_comment(tag: u32, keyword: &str, vr: Vr, reason: &str) -> String {
     let (tag, vr) = (name(tag), vr.code());
     format!("DICOM100: {tag} - Dicom element '{keyword}' failed validation for VR '{vr}': {reason}")
+}
+
+/// The comment on an indexed element that has another VR than its attribute (PS3.6).
+#[must_use]
+pub fn wrong_vr_comment(tag: u32, expected: Vr, found: Vr) -> String {
+    let (tag, expected, found) = (name(tag), expected.code(), found.code());
+    format!("DICOM100: {tag} - The tag is expected to have VR '{expected}' but has '{found}'.")
 }
 
 /// The comment on a required element that is missing or empty.

@@ -41,14 +41,17 @@ pub(crate) fn kind(vr: Vr) -> Kind {
 
 /// The five attributes that every version insists on.
 pub(crate) fn is_core(tag: u32) -> bool {
-    tag == tag::PATIENT_ID || tag == tag::SOP_CLASS_UID || is_identifier(tag)
+    tag == tag::PATIENT_ID || is_required_uid(tag)
 }
 
-/// The three UIDs that identify an instance.
-pub(crate) fn is_identifier(tag: u32) -> bool {
+/// The three UIDs that identify an instance, and its class.
+pub(crate) fn is_required_uid(tag: u32) -> bool {
     matches!(
         tag,
-        tag::STUDY_INSTANCE_UID | tag::SERIES_INSTANCE_UID | tag::SOP_INSTANCE_UID
+        tag::STUDY_INSTANCE_UID
+            | tag::SERIES_INSTANCE_UID
+            | tag::SOP_INSTANCE_UID
+            | tag::SOP_CLASS_UID
     )
 }
 

@@ -250,6 +250,7 @@ fn headers_that_mean_something() {
     let expected = PartHeaders {
         content_type: Some("a/b;c=\"d:e\"".to_owned()),
         content_location: Some("/studies/1".to_owned()),
+        content_id: None,
         content_length: Some(530),
     };
     assert_eq!(found, expected);
@@ -312,12 +313,12 @@ fn the_first_and_last_lines_of_clients() {
 
 #[test]
 fn boundaries_are_checked() {
-    let long = "x".repeat(71);
+    let long = "x".repeat(257);
     for boundary in ["", &long, "a\nb", "\u{e9}"] {
         let found = split_by(boundary, &[], limits());
         assert_eq!(found, Err(BodyError::BadBoundary), "{boundary:?}");
     }
-    let longest = "x".repeat(70);
+    let longest = "x".repeat(256);
     let body = format!("--{longest}--");
     assert_eq!(
         split_by(&longest, &[body.as_bytes()], limits()),

@@ -444,12 +444,27 @@ fn limits_hold() {
 }
 
 #[test]
-fn a_foreign_part_ends_the_body() {
+fn a_foreign_part_is_refused_alone() {
+    let file = rich(EXPLICIT, 1);
+    let mut body = b"--b\r\nContent-Type: image/jpeg\r\n\r\nx\r\n".to_vec();
+    body.extend_from_slice(b"--b\r\nContent-Type: application/dicom\r\n\r\n");
+    body.extend_from_slice(&file);
+    body.extend_from_slice(b"\r\n--b--");
+    let found = outcomes(reader(Some(b"b"), rules()), &[&body]).unwrap();
+    let [Err(refusal), Ok((_, stored))] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(refusal.failure_reason, FAILURE_INVALID);
+    assert_eq!(stored, &file);
+}
+
+#[test]
+fn a_body_of_foreign_parts_only_is_an_error() {
     let body = b"--b\r\nContent-Type: image/jpeg\r\n\r\nx\r\n--b--";
     let found = outcomes(reader(Some(b"b"), rules()), &[body]);
     assert_eq!(
         found.err(),
-        Some(StoreError::ForeignPart { part_number: 1 })
+        Some(StoreError::ForeignParts { part_count: 1 })
     );
 }
 

@@ -22,7 +22,7 @@ create_exception!(
     longshore._native,
     ForeignPartError,
     PyValueError,
-    "A part's content type is not application/dicom. -> 415."
+    "There are parts, and not one of them is application/dicom. -> 415."
 );
 create_exception!(
     longshore._native,
@@ -37,8 +37,8 @@ pub(crate) fn raise_store(error: StoreError) -> PyErr {
         StoreError::PartTooLarge { bytes_max } => LimitError::new_err(format!(
             "The request exceeded the allowed limit of {bytes_max} bytes per instance."
         )),
-        StoreError::ForeignPart { part_number } => ForeignPartError::new_err(format!(
-            "The content type of part {part_number} is not application/dicom."
+        StoreError::ForeignParts { part_count } => ForeignPartError::new_err(format!(
+            "The content type of none of the {part_count} parts is application/dicom."
         )),
     }
 }

@@ -8,6 +8,7 @@ mod copy;
 mod error;
 mod instance;
 mod pack;
+mod related;
 mod rope;
 mod store;
 
@@ -32,6 +33,8 @@ mod _native {
         read_pack_directory,
     };
     #[pymodule_export]
+    use super::related::{RelatedPart, RelatedReader};
+    #[pymodule_export]
     use super::store::{Payload, StoreReader};
 
     #[pymodule_init]
@@ -40,6 +43,10 @@ mod _native {
         let py = module.py();
         let separator = PyBytes::new(py, &longshore_core::pack::GZIP_SEPARATOR);
         module.add("GZIP_SEPARATOR", separator)?;
+        module.add(
+            "DEFAULT_PARTITION_NAME",
+            longshore_core::pack::DEFAULT_PARTITION_NAME,
+        )?;
         module.add(
             "FRAME_TABLE_ENTRY_BYTES",
             longshore_core::frames::TABLE_ENTRY_BYTES,

@@ -4,6 +4,12 @@ SELECT study_key FROM study
 WHERE study_uid = %(study_uid)s AND partition_key = %(partition_key)s
 FOR UPDATE;
 
+-- name: lock_due_study
+-- Likewise, if its time is over.
+SELECT study_key FROM study
+WHERE study_uid = %(study_uid)s AND partition_key = %(partition_key)s AND expires_at <= now()
+FOR UPDATE;
+
 -- name: series_exists
 -- Whether the study has this series.
 SELECT true FROM series

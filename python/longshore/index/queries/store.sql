@@ -143,6 +143,13 @@ FROM unnest(
 )
 WHERE series.series_key = new.series_key;
 
+-- name: set_expiry
+-- Says when studies expire, or that they do not: the last Store of a study decides.
+UPDATE study SET expires_at = now() + new.after_ms * interval '1 millisecond'
+FROM unnest(%(expiring_study_keys)s::bigint[], %(expire_after_ms)s::bigint[])
+    AS new (study_key, after_ms)
+WHERE study.study_key = new.study_key;
+
 -- name: append_creations
 -- Appends one run of changes per block of keys, in order; locks the counter to the end.
 WITH head AS (

@@ -11,12 +11,22 @@ SELECT
 -- name: keep_studies
 -- Keeps those of the batch's studies that are there from being deleted until the end, in UID order;
 -- waits for deletions under way.
-SELECT study.study_key
+SELECT study.study_key, study.expires_at IS NOT NULL
 FROM unnest(%(partition_keys)s::integer[], %(study_uids)s::text[])
     WITH ORDINALITY AS new (partition_key, study_uid, position)
 JOIN study USING (study_uid, partition_key)
 ORDER BY new.position
 FOR KEY SHARE OF study;
+
+-- name: lock_studies
+-- Keeps everyone else from adding to those of the batch's studies that are there, in UID order;
+-- waits for those who do, as a Delete does.
+SELECT study.study_key, study.expires_at IS NOT NULL
+FROM unnest(%(partition_keys)s::integer[], %(study_uids)s::text[])
+    WITH ORDINALITY AS new (partition_key, study_uid, position)
+JOIN study USING (study_uid, partition_key)
+ORDER BY new.position
+FOR UPDATE OF study;
 
 -- name: look_up
 -- The keys of a batch's studies and series, or new keys for those that are not there yet; the

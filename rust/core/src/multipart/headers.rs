@@ -9,6 +9,8 @@ pub struct PartHeaders {
     pub content_type: Option<String>,
     /// As sent.
     pub content_location: Option<String>,
+    /// As sent, angle brackets included.
+    pub content_id: Option<String>,
     /// In bytes. Only the delimiter ends a part: some clients declare what they do not send.
     pub content_length: Option<u64>,
 }
@@ -62,6 +64,7 @@ pub(super) fn parse(headers: &[u8]) -> PartHeaders {
     PartHeaders {
         content_type: value_of("content-type"),
         content_location: value_of("content-location"),
+        content_id: value_of("content-id"),
         content_length: value_of("content-length").and_then(|value| byte_count(&value)),
     }
 }
