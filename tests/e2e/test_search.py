@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from longshore.dicomweb import native_xml_reader
 from tests.support import synthetic
+from tests.support.related import parts
 from tests.support.searched import JOHN, JOSE, YAMADA
 
 SERIES = synthetic.uids(1)[1]
@@ -138,6 +140,36 @@ def test_line_106_json(searched_client: httpx.Client, accept: str) -> None:
     response = searched_client.get("/v2/studies", headers={"Accept": accept})
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/dicom+json"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/dicom+xml",
+        'multipart/related; type="application/dicom+xml"',
+        "multipart/related; type=application/dicom+xml",
+        "multipart/related;type=Application/DICOM+XML, application/dicom+json;q=0.8",
+        "application/dicom+xml, application/json;q=0.5",
+    ],
+)
+def test_line_106_xml_on_request(searched_client: httpx.Client, accept: str) -> None:
+    # Deviation: the model answers 406.
+    path = "/v2/instances?includefield=RequestAttributesSequence&limit=4"
+    response = searched_client.get(path, headers={"Accept": accept})
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("multipart/related; boundary=")
+    assert response.headers["content-type"].endswith('; type="application/dicom+xml"')
+    assert response.links["next"]["url"]
+    documents = parts(response)
+    assert [each.content_type for each in documents] == ["application/dicom+xml"] * 4
+    read = [native_xml_reader.read(each.content) for each in documents]
+    assert read == found(searched_client, path)
+
+
+def test_nothing_is_204_in_xml_as_well(searched_client: httpx.Client) -> None:
+    headers = {"Accept": "application/dicom+xml"}
+    response = searched_client.get("/v2/studies?PatientID=nobody", headers=headers)
+    assert (response.status_code, response.content) == (204, b"")
 
 
 def test_links_lead_over_the_wire(searched_client: httpx.Client) -> None:
