@@ -70,10 +70,13 @@ def _bulkdata(found: Sequence[tuple[Part, str, dict[str, str]]]) -> Bulkdata:
     """Returns what came under one name; the first part says what it is."""
     part, media_type, parameters = found[0]
     media_type = transfer_syntaxes.current_name(media_type)
-    syntax = parameters.get("transfer-syntax") or None
-    if syntax is None or not set(syntax) <= set("0123456789."):
-        syntax = transfer_syntaxes.transfer_syntax_of(media_type, part.content)
-    return Bulkdata([each.content for each, _, _ in found], syntax)
+    syntax = parameters.get("transfer-syntax", "")
+    if not syntax or not set(syntax) <= set("0123456789."):
+        syntax = transfer_syntaxes.transfer_syntax_of(media_type, part.content) or ""
+    if syntax == transfer_syntaxes.EXPLICIT_BIG_ENDIAN:
+        raise InvalidRequest("Bulkdata must be little endian (PS3.18 8.7.3.3.2).")
+    is_native = not syntax or syntax in transfer_syntaxes.LITTLE_ENDIAN
+    return Bulkdata([each.content for each, _, _ in found], None if is_native else syntax)
 
 
 def _datasets(part: Part, media_type: str, *, base_url: str, number: int) -> list[DataSet]:
