@@ -3,7 +3,7 @@
 The metadata's shape is checked here, so that a broken part is an error before anything is stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import unquote, urljoin
@@ -116,7 +116,9 @@ def _check(dataset: Any, base_url: str, *, depth: int, number: int) -> None:
                     _check(item, base_url, depth=depth + 1, number=number)
 
 
-def _check_element(element: dict[str, Any], tag: str, base_url: str, wrong: Any) -> None:
+def _check_element(
+    element: dict[str, Any], tag: str, base_url: str, wrong: Callable[[str], InvalidRequest]
+) -> None:
     if element.get("vr") not in VRS:
         raise wrong(f"the element {tag} has no vr of PS3.5 6.2")
     if not isinstance(element.get("Value", []), list):
