@@ -18,7 +18,7 @@ from bench.mould import BOUNDARY
 from bench.scratch import scratch
 from longshore._native import StoreReader, plan_pack
 from longshore.app import open_origin
-from longshore.dicom import DEFAULT_PARTITION_KEY, Instance
+from longshore.dicom import DEFAULT_PARTITION, DEFAULT_PARTITION_KEY, Instance
 from longshore.embedded.server import running
 from longshore.extent import pack_blob
 from longshore.index.migrate import migrate
@@ -215,7 +215,7 @@ async def _stream(made: _Made) -> AsyncIterator[bytes]:
 
 def _target(byte_count: int) -> StoreTarget:
     return StoreTarget(
-        partition_key=DEFAULT_PARTITION_KEY,
+        partition=DEFAULT_PARTITION,
         boundary=BOUNDARY,
         root_type=ROOT_TYPE,
         study_uid=None,

@@ -10,6 +10,7 @@ from typing import final
 from typing_extensions import Buffer
 
 __all__ = [
+    "DEFAULT_PARTITION_NAME",
     "FRAME_TABLE_ENTRY_BYTES",
     "GZIP_SEPARATOR",
     "Attribute",
@@ -124,11 +125,21 @@ class PackPlan:
     def length(self) -> int:
         """Bytes of the whole pack."""
 
-def plan_pack(entries: Sequence[PackEntry], *, first_payload_offset: int | None = None) -> PackPlan:
+DEFAULT_PARTITION_NAME: str
+"""The partition of whatever names none."""
+
+def plan_pack(
+    entries: Sequence[PackEntry],
+    *,
+    partition_names: Sequence[str] = ...,
+    first_payload_offset: int | None = None,
+) -> PackPlan:
     """Lays out a pack.
 
     Args:
         entries: n instances, at least one, in the order in which they will be written.
+        partition_names: Theirs; entries without one are in the default partition. Others lie in
+            the ZIP's folder `partitions/{name}/`.
         first_payload_offset: Pads the first header so that its payload begins there; for a
             payload that was streamed before its length was known.
 
@@ -140,6 +151,8 @@ def plan_pack(entries: Sequence[PackEntry], *, first_payload_offset: int | None 
 class PackedInstance:
     """One instance as a pack's central directory has it."""
 
+    @property
+    def partition_name(self) -> str: ...
     @property
     def study_uid(self) -> str: ...
     @property

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
@@ -13,13 +14,17 @@ from longshore.blobs.open import open_blob_store
 from longshore.dicomweb.connections import ConnectionRules, Connections
 from longshore.dicomweb.origin import Origin
 from longshore.dicomweb.routes import build_app
+from longshore.dicomweb.webhook import EventSource, open_receiver
 from longshore.index.database import Database
 from longshore.index.search import SearchLimits
+from longshore.index.webhook import begin as webhook_begin
 from longshore.services.batch import Batcher, BatchLimits
 from longshore.services.expiry import expire_forever
 from longshore.services.merge import MergeRules
+from longshore.services.partitions import Partitions
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
 from longshore.services.store import StoreLimits, Stores
+from longshore.services.webhook import WebhookRules, tell_forever
 from longshore.settings import Settings, settings_from
 
 
@@ -47,6 +52,7 @@ def build_service(settings: Settings) -> Starlette:
                 _beside(reclaim_forever(origin.database, origin.blobs, rules)),
                 _beside(expiry),
                 _beside(connections.watch()),
+                _webhook(settings, origin.database),
             ):
                 yield
 
@@ -66,6 +72,31 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
 
 
 @contextlib.asynccontextmanager
+async def _webhook(settings: Settings, database: Database) -> AsyncGenerator[None]:
+    """Tells changes beside the block, if anyone wants them."""
+    if not settings.webhook_url:
+        yield
+        return
+    # Before the first request, so that what it stores is told.
+    await webhook_begin(database)
+    source = EventSource(
+        settings.host_name or f"{socket.gethostname()}:{settings.port}",
+        is_partitioned=settings.partitions,
+    )
+    rules = WebhookRules(settings.webhook_batch_count_max, settings.webhook_retry_s_max)
+    async with (
+        open_receiver(
+            settings.webhook_url,
+            secret=settings.webhook_secret,
+            source=source,
+            is_batched=rules.batch_count_max > 1,
+        ) as receiver,
+        _beside(tell_forever(database, receiver.deliver, rules)),
+    ):
+        yield
+
+
+@contextlib.asynccontextmanager
 async def open_origin(settings: Settings) -> AsyncGenerator[Origin]:
     """Opens index and storage, and closes them behind the last batch."""
     async with contextlib.AsyncExitStack() as stack:
@@ -73,7 +104,7 @@ async def open_origin(settings: Settings) -> AsyncGenerator[Origin]:
         stack.push_async_callback(blobs.close)
         database = await Database.open(
             settings.database,
-            connection_count_max=settings.database_connection_count_max,
+            connection_count_max=settings.connection_count,
             statement_timeout_ms=settings.statement_timeout_ms,
         )
         stack.push_async_callback(database.close)
@@ -92,7 +123,8 @@ async def open_origin(settings: Settings) -> AsyncGenerator[Origin]:
         search_limits = SearchLimits(
             results_default=settings.search_limit_default, results_max=settings.search_limit_max
         )
-        yield Origin(database, blobs, stores, search_limits)
+        partitions = Partitions(database if settings.partitions else None)
+        yield Origin(database, blobs, stores, search_limits, partitions)
 
 
 def store_limits(settings: Settings) -> StoreLimits:

@@ -1,14 +1,25 @@
 """DICOM values that every layer may use. The only door to the extension's types."""
 
-from longshore._native import Attribute, Instance, PackEntry, Refusal, attributes
+from typing import NamedTuple
+
+from longshore._native import (
+    DEFAULT_PARTITION_NAME,
+    Attribute,
+    Instance,
+    PackEntry,
+    Refusal,
+    attributes,
+)
 
 __all__ = [
     "ATTRIBUTES",
+    "DEFAULT_PARTITION",
     "DEFAULT_PARTITION_KEY",
     "DEFAULT_PARTITION_NAME",
     "Attribute",
     "Instance",
     "PackEntry",
+    "Partition",
     "Refusal",
 ]
 
@@ -16,4 +27,14 @@ ATTRIBUTES: tuple[Attribute, ...] = tuple(attributes())
 """THE table of searchable attributes, as `rust/core/src/attributes.rs` declares it."""
 
 DEFAULT_PARTITION_KEY = 1
-DEFAULT_PARTITION_NAME = "Microsoft.Default"
+
+
+class Partition(NamedTuple):
+    """A part of the service whose instances meet no others, whatever their UIDs."""
+
+    key: int
+    name: str
+
+
+DEFAULT_PARTITION = Partition(DEFAULT_PARTITION_KEY, DEFAULT_PARTITION_NAME)
+"""Holds what is stored while the partitions feature is off."""

@@ -138,6 +138,26 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Something that is on or off."""
+
+    meaning: str
+    default_text: str = ""
+    expected: ClassVar[str] = "on or off"
+
+    def read(self, text: str) -> bool:
+        """Returns whether it is on."""
+        word = text.strip().lower()
+        if word not in ("on", "off"):
+            raise ValueError
+        return word == "on"
+
+    def write(self, value: object) -> str:
+        """Returns `on` or `off`."""
+        return "on" if value else "off"
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One of several words."""
 
@@ -162,7 +182,7 @@ class Choice:
         return str(value)
 
 
-Kind = Text | Choice | Folder | Whole | Size | Seconds
+Kind = Text | Choice | Folder | Whole | Size | Seconds | Switch
 """What a setting means, and how it is read and written."""
 
 
@@ -258,7 +278,9 @@ class Settings:
     search_limit_default: Annotated[
         int, Whole("results of a Search without `limit`", 1, 10_000)
     ] = 100
-    search_limit_max: Annotated[int, Whole("results of a Search, at most", 1, 10_000)] = 200
+    search_limit_max: Annotated[
+        int, Whole("results of a Search, whatever it asks for", 1, 10_000)
+    ] = 5_000
 
     deleted_retention_s: Annotated[
         float, Seconds("how long the bytes of a deleted instance stay", 0.0)
@@ -279,12 +301,38 @@ class Settings:
         int, Size("what merging and rewriting packs copy in a second", MIB, 1024 * GIB)
     ] = 32 * MIB
 
+    partitions: Annotated[
+        bool, Switch("whether every path names a partition, as `/v2/partitions/{name}/studies`")
+    ] = False
+
+    webhook_url: Annotated[
+        str, Text("where CloudEvents of stored and deleted instances are sent; empty: nowhere")
+    ] = field(default="", repr=False)  # may hold a password
+    webhook_secret: Annotated[
+        str, Text("signs them: `X-Hub-Signature-256`, HMAC-SHA256 of the body; empty: unsigned")
+    ] = field(default="", repr=False)
+    webhook_batch_count_max: Annotated[
+        int, Whole("events of one request; above 1 they come in CloudEvents batches", 1, 1_000)
+    ] = 1
+    webhook_retry_s_max: Annotated[
+        float, Seconds("longest pause before a receiver that fails is tried again", 0.1)
+    ] = 60.0
+    host_name: Annotated[
+        str,
+        Text("what events call this service, `pacs.example:8080`", default_text="the machine's"),
+    ] = ""
+
     database_connection_count_max: Annotated[
         int, Whole("connections of one worker to PostgreSQL", 1, 1_000)
     ] = 8
     statement_timeout_ms: Annotated[
         int, Whole("longest run of one statement, milliseconds", 1, 86_400_000)
     ] = 30_000
+
+    @property
+    def connection_count(self) -> int:
+        """Connections of one worker to PostgreSQL: the webhook's turn keeps one more."""
+        return self.database_connection_count_max + (1 if self.webhook_url else 0)
 
 
 def kinds() -> dict[str, Kind]:
@@ -331,6 +379,9 @@ def settings_from(
     settings = Settings(**values)  # pyright: ignore[reportArgumentType]  # read by their own kinds
     if settings.search_limit_default > settings.search_limit_max:
         msg = f"{option('search_limit_default')}: expected at most {option('search_limit_max')}"
+        raise SettingError(msg)
+    if not re.match(r"https?://.|\Z", settings.webhook_url):
+        msg = f"{option('webhook_url')}: expected http:// or https:// and a host"
         raise SettingError(msg)
     return settings
 

@@ -148,7 +148,7 @@ async def test_a_path_with_a_bad_uid_is_refused(
 
 
 async def test_partitions_say_that_they_are_off(http: httpx.AsyncClient) -> None:
-    for path in ("/v2/partitions", "/v2/partitions/a/studies/1.2"):
+    for path in ("/v2/partitions", "/v2/partitions/a/studies/1.2", "/v2/partitions/..a/studies"):
         response = await http.get(path)
         assert response.status_code == 400
         assert response.text == "Data partitions feature is disabled."

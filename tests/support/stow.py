@@ -1,7 +1,7 @@
 """Store bodies as clients write them."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 
 def multipart(parts: Sequence[bytes], *, boundary: str | None = None) -> tuple[str, bytes]:
@@ -14,3 +14,9 @@ def multipart(parts: Sequence[bytes], *, boundary: str | None = None) -> tuple[s
     chunks.append(f"--{boundary}--\r\n".encode())
     content_type = f'multipart/related; type="application/dicom"; boundary={boundary}'
     return content_type, b"".join(chunks)
+
+
+async def in_chunks(body: bytes, *, chunk_bytes: int = 1000) -> AsyncIterator[bytes]:
+    """Yields a body as a slow network does, so that a long part is not seen whole at once."""
+    for offset in range(0, len(body), chunk_bytes):
+        yield body[offset : offset + chunk_bytes]

@@ -62,7 +62,7 @@ def test_sizes(text: str, count: int) -> None:
         ("sweep_grace_s", "inf"),
         ("sweep_grace_s", "-0.1"),
         ("data", " "),
-        ("search_limit_default", "201"),
+        ("search_limit_default", "5001"),
         ("duplicates", "keep both"),
     ],
 )

@@ -46,7 +46,7 @@ def answering(settings: Settings) -> Generator[Settings]:
     if settings.database:
         yield settings
         return
-    count = settings.workers * settings.database_connection_count_max + COMMAND_CONNECTIONS
+    count = settings.workers * settings.connection_count + COMMAND_CONNECTIONS
     with (
         running(embedded_folder(settings).resolve(), connection_count_max=count) as server,
         supervised(server, report=_report, starting=STARTING),

@@ -9,7 +9,9 @@ from longshore.cli.address import check_address, url
 from longshore.cli.database import answering, embedded_folder, held_data, migrated
 from longshore.cli.server import run_server
 from longshore.cli.stopping import interrupt_on_signals
-from longshore.settings import Settings
+from longshore.dicom import DEFAULT_PARTITION_NAME
+from longshore.index.partitions import has_other_partitions
+from longshore.settings import SettingError, Settings, option
 
 TARGET = "longshore.app:create_app"
 
@@ -38,9 +40,24 @@ def serve(settings: Settings, *, target: str) -> int:
             check_address(settings.host, settings.port)
             with answering(settings) as ready:
                 migrated(settings, ready)
+                check_partitions(ready)
                 return run_server(ready, target=target, greeting=greeting(settings))
     except KeyboardInterrupt:
         return 0
+
+
+def check_partitions(ready: Settings) -> None:
+    """Refuses to hide what is stored: without the feature, only the default partition is reached.
+
+    Raises:
+        SettingError: The feature is off, and there are other partitions.
+    """
+    if not ready.partitions and has_other_partitions(ready.database):
+        msg = (
+            f"{option('partitions')}: cannot be off any more, since data have been stored in"
+            f" partitions; start with {option('partitions')} on"
+        )
+        raise SettingError(msg)
 
 
 def greeting(settings: Settings) -> str:
@@ -48,6 +65,7 @@ def greeting(settings: Settings) -> str:
     version = importlib.metadata.version("longshore")
     address = url(settings.host, settings.port)
     count = f"{settings.workers} worker{'s' if settings.workers > 1 else ''}"
+    partition = f"/partitions/{DEFAULT_PARTITION_NAME}" if settings.partitions else ""
     database = "PostgreSQL as set"
     if not settings.database:
         database = f"embedded PostgreSQL in {embedded_folder(settings)}"
@@ -58,7 +76,7 @@ def greeting(settings: Settings) -> str:
             f"  database  {database}",
             f"  blobs     {_blobs_text(settings)}",
             f"  try       curl -H 'Content-Type: application/dicom' --data-binary @file.dcm"
-            f" {address}/v2/studies",
+            f" {address}/v2{partition}/studies",
         ]
     )
 

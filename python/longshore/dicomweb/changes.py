@@ -54,19 +54,28 @@ async def _entries(
     request: Request, found: Sequence[Change], *, has_metadata: bool
 ) -> list[dict[str, Any]]:
     """Returns the wire form; metadata is the current one, whatever the change was."""
-    metadata: dict[int, bytes] = {}
-    if has_metadata:
-        current = {each.located.instance_key: each.located for each in found if each.located}
-        metadata = await _metadata(request, in_pack_order(list(current.values())))
+    metadata = await _metadata(request, found) if has_metadata else {}
     return [_entry(each, metadata) for each in found]
 
 
-async def _metadata(request: Request, located: Sequence[Located]) -> dict[int, bytes]:
-    service = urls.service_url(request)
+async def _metadata(request: Request, found: Sequence[Change]) -> dict[int, bytes]:
+    """Returns the metadata of what is still there, by instance key."""
+    version_url = urls.service_url(request)
+    is_partitioned = origin_of(request).partitions.is_enabled
+    current: dict[int, Located] = {}
+    services: dict[int, str] = {}
+    for change in found:
+        if change.located is not None:
+            key = change.located.instance_key
+            current[key] = change.located
+            name = change.partition_name
+            services[key] = f"{version_url}/partitions/{name}" if is_partitioned else version_url
 
     def url_of(each: Located) -> str:
+        service = services[each.instance_key]
         return urls.instance_url(service, each.study_uid, each.series_uid, each.sop_instance_uid)
 
+    located = in_pack_order(list(current.values()))
     plains = await read_metadata(Metadata(origin_of(request).blobs, located, url_of))
     return {each.instance_key: plain for each, plain in zip(located, plains, strict=True)}
 

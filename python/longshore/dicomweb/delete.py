@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from longshore.dicomweb import urls
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import partition_of
 from longshore.index.delete import delete
 from longshore.services.packs import record_dead
 
@@ -15,11 +16,12 @@ async def delete_instances(request: Request) -> Response:
 
     The bytes are only marked: a background task takes them off the packs.
     """
+    partition = await partition_of(request)
     uids = urls.path_uids(request)
     origin = origin_of(request)
     dead_entries = await delete(
         origin.database,
-        partition_key=origin.partition_key,
+        partition_key=partition.key,
         study_uid=uids.study_uid,
         series_uid=uids.series_uid,
         sop_instance_uid=uids.sop_instance_uid,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from longshore.blobs.store import BlobStore
-from longshore.dicom import DEFAULT_PARTITION_KEY
 from longshore.index.database import Database
 from longshore.index.search import SearchLimits
+from longshore.services.partitions import Partitions
 from longshore.services.store import Stores
 
 
@@ -19,7 +19,7 @@ class Origin:
     blobs: BlobStore
     stores: Stores
     search_limits: SearchLimits = field(default_factory=SearchLimits)
-    partition_key: int = DEFAULT_PARTITION_KEY
+    partitions: Partitions = field(default_factory=Partitions)
 
 
 def origin_of(request: Request) -> Origin:

@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from longshore.dicom import Partition
 from longshore.dicomweb import media_types, multipart, negotiation, urls
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import partition_of
 from longshore.dicomweb.responses import not_modified, relocated, streamed
 from longshore.dicomweb.retrieve_bulkdata import retrieve_bulkdata
 from longshore.dicomweb.retrieve_frames import retrieve_frames
@@ -29,9 +31,10 @@ from longshore.services.retrieve_metadata import Metadata, plan_metadata
 @relocated
 async def retrieve_instances(request: Request) -> Response:
     """Retrieves a study, a series or an instance (PS3.18 10.4.1.1.1)."""
+    partition = await partition_of(request)
     uids = urls.path_uids(request)
     accepted = media_types.accepted(request)
-    located = await _located(request, uids)
+    located = await _located(request, partition, uids)
     ordered = in_pack_order(located)
     form = negotiation.instances_form(
         accepted,
@@ -59,10 +62,11 @@ async def retrieve_instances(request: Request) -> Response:
 @relocated
 async def retrieve_metadata(request: Request) -> Response:
     """Retrieves the DICOM JSON of a study, a series or an instance (PS3.18 10.4.1.1.2)."""
+    partition = await partition_of(request)
     uids = urls.path_uids(request)
     media_types.require_dicom_json(request)
     is_gzip = media_types.accepts_gzip(request.headers.get("accept-encoding"))
-    located = await _located(request, uids)
+    located = await _located(request, partition, uids)
     service = urls.service_url(request)
     has_urls = any(each.has_bulkdata_uri for each in located)
     coding = "gzip" if is_gzip else "identity"
@@ -82,11 +86,12 @@ async def retrieve_metadata(request: Request) -> Response:
     return await streamed(request, plan, {"Content-Type": media_types.DICOM_JSON, **headers})
 
 
-async def _located(request: Request, uids: urls.PathUids) -> Sequence[Located]:
-    origin = origin_of(request)
+async def _located(
+    request: Request, partition: Partition, uids: urls.PathUids
+) -> Sequence[Located]:
     return await locate(
-        origin.database,
-        partition_key=origin.partition_key,
+        origin_of(request).database,
+        partition_key=partition.key,
         study_uid=uids.study_uid,
         series_uid=uids.series_uid,
         sop_instance_uid=uids.sop_instance_uid,

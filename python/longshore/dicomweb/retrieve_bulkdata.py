@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from longshore.dicomweb import media_types, multipart, negotiation, urls
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import partition_of
 from longshore.dicomweb.responses import not_modified, relocated, streamed
 from longshore.errors import NotFound
 from longshore.index.locate import locate
@@ -22,13 +23,14 @@ _DOCUMENT_TYPES = frozenset({"application/pdf", "text/xml", "model/stl", "model/
 @relocated
 async def retrieve_bulkdata(request: Request) -> Response:
     """Retrieves one value as it lies in the stored file."""
+    partition = await partition_of(request)
     uids = urls.path_uids(request)
     accepted = media_types.accepted(request)
     tag_path = request.path_params["tag_path"]
     origin = origin_of(request)
     (located,) = await locate(
         origin.database,
-        partition_key=origin.partition_key,
+        partition_key=partition.key,
         study_uid=uids.study_uid,
         series_uid=uids.series_uid,
         sop_instance_uid=uids.sop_instance_uid,

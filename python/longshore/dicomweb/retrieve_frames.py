@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from longshore.dicomweb import media_types, multipart, negotiation, transfer_syntaxes, urls
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import partition_of
 from longshore.dicomweb.responses import not_modified, relocated, streamed
 from longshore.errors import InvalidRequest, NotFound, TooLarge
 from longshore.index.locate import locate_frames
@@ -25,13 +26,14 @@ _BAD_FRAMES = (
 @relocated
 async def retrieve_frames(request: Request) -> Response:
     """Retrieves frames of one instance, one part each, in the order asked."""
+    partition = await partition_of(request)
     uids = urls.path_uids(request)
     numbers = frame_numbers(request.path_params["frames"])
     accepted = media_types.accepted(request)
     origin = origin_of(request)
     source = await locate_frames(
         origin.database,
-        partition_key=origin.partition_key,
+        partition_key=partition.key,
         study_uid=uids.study_uid,
         series_uid=str(uids.series_uid),
         sop_instance_uid=str(uids.sop_instance_uid),

@@ -3,24 +3,24 @@
 import re
 from collections.abc import Sequence
 from copy import copy
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import Lifespan
+from starlette.types import ASGIApp, Lifespan
 
 from longshore.dicomweb.changes import change_routes
 from longshore.dicomweb.delete import delete_routes
 from longshore.dicomweb.edge import Edge
-from longshore.dicomweb.errors import EXCEPTION_HANDLERS, text_response
+from longshore.dicomweb.errors import EXCEPTION_HANDLERS
 from longshore.dicomweb.health import health_routes
 from longshore.dicomweb.json_gzip import JsonGzip
+from longshore.dicomweb.partitions import PARTITION_PATH, partition_routes
 from longshore.dicomweb.retrieve import retrieve_routes
 from longshore.dicomweb.search import search_routes
 from longshore.dicomweb.store import store_routes
-from longshore.dicomweb.versions import VersionedRoutes
+from longshore.dicomweb.versions import RouteTable, VersionedRoutes
 
 
 def build_app(
@@ -47,32 +47,27 @@ def wrapped(
 
 def build_routes() -> list[BaseRoute]:
     """Returns all routes."""
-    versioned: list[Route] = [
-        *store_routes,
-        *search_routes,
-        *retrieve_routes,
-        *delete_routes,
-        *change_routes,
-        *_partition_routes,
-    ]
-    behind = VersionedRoutes(_tolerant(versioned))
-    mount = Mount("/v{version:api_version}", app=behind)
-    mount.path_regex = re.compile(mount.path_regex.pattern, re.IGNORECASE)
+    partitioned = _tolerant(PARTITIONED_ROUTES)
+    mount = _mount(PARTITION_PATH, RouteTable(partitioned))
+    behind = VersionedRoutes([mount, *partitioned, *_tolerant(SHARED_ROUTES)])
     # Without it, Starlette would redirect a bare version to itself with a slash.
     bare_version = Route("/v{version:api_version}", behind)
-    return [mount, *_tolerant([*health_routes, bare_version])]
+    return [_mount("/v{version:api_version}", behind), *_tolerant([*health_routes, bare_version])]
 
 
-async def refuse_partition(_: Request) -> Response:
-    """Refuses every path of the partitions feature, which is not there yet."""
-    return text_response(400, "Data partitions feature is disabled.")
+PARTITIONED_ROUTES: Final = (*store_routes, *search_routes, *retrieve_routes, *delete_routes)
+"""Routes of one partition: below the version, or below `/partitions/{name}` there.
+
+Each asks `partition_of`, or `new_partition_of`, which partition that is."""
+SHARED_ROUTES: Final = (*change_routes, *partition_routes)
+"""Routes of the service as a whole: below the version."""
 
 
-_ANY_METHOD = ("GET", "POST", "PUT", "DELETE")
-_partition_routes = [
-    Route("/partitions", refuse_partition),
-    Route("/partitions/{rest:path}", refuse_partition, methods=_ANY_METHOD),
-]
+def _mount(path: str, app: ASGIApp) -> Mount:
+    """Puts an application below a path, whose literal segments are in any case."""
+    mount = Mount(path, app=app)
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.IGNORECASE)
+    return mount
 
 
 def _tolerant(routes: Sequence[Route]) -> list[Route]:

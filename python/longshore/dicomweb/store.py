@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from longshore.dicom import DEFAULT_PARTITION_KEY
 from longshore.dicomweb import media_types, store_response, urls
 from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.partitions import new_partition_of
 from longshore.dicomweb.store_metadata import read_parts
 from longshore.dicomweb.store_terms import store_terms
 from longshore.dicomweb.versions import api_version
@@ -26,6 +26,8 @@ async def store_instances(request: Request) -> Response:
 
     PUT replaces what is stored already (the model's upsert).
     """
+    # Whatever becomes of the request, as the model has it.
+    partition = await new_partition_of(request)
     media_type = media_types.dicom_json_or_xml(request)
     content = media_types.store_content(request)
     study_uid = None
@@ -39,7 +41,7 @@ async def store_instances(request: Request) -> Response:
     outcome = await origin_of(request).stores.store(
         request.stream(),
         StoreTarget(
-            partition_key=DEFAULT_PARTITION_KEY,
+            partition=partition,
             boundary=content.boundary,
             root_type=content.root_type,
             study_uid=study_uid,

@@ -38,11 +38,10 @@ def api_version(request: Request) -> int:
     return _VERSIONS[request.path_params["version"].lower()]
 
 
-class VersionedRoutes:
-    """The routes behind the version segment, as an ASGI application.
+class RouteTable:
+    """Routes as an ASGI application.
 
-    Differs from Starlette's router in two answers: a version that is not served, and 405 with
-    the methods of every route of that path.
+    Differs from Starlette's router in one answer: 405 with the methods of every route of that path.
     """
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
@@ -50,9 +49,6 @@ class VersionedRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request to its route."""
-        if scope["path_params"]["version"].lower() not in _VERSIONS:
-            await _unsupported(Request(scope))(scope, receive, send)
-            return
         allowed: set[str] = set()
         for route in self.routes:
             match, child_scope = route.matches(scope)
@@ -64,6 +60,17 @@ class VersionedRoutes:
                 allowed |= route.methods or set()
         response = _not_allowed(scope["method"], allowed) if allowed else Response(status_code=404)
         await response(scope, receive, send)
+
+
+class VersionedRoutes(RouteTable):
+    """The routes behind the version segment: refuses a version that is not served."""
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path_params"]["version"].lower() in _VERSIONS:
+            await super().__call__(scope, receive, send)
+        else:
+            await _unsupported(Request(scope))(scope, receive, send)
 
 
 def _unsupported(request: Request) -> Response:

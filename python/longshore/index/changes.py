@@ -1,4 +1,4 @@
-"""The change feed: creations and deletions in the order of their commits.
+"""The change feed: creations, deletions and updates in the order of their commits.
 
 Watermarks have no gaps and are taken under a lock, so a reader that has seen one has seen all
 before it.
@@ -14,19 +14,19 @@ from longshore.index.database import Database
 from longshore.index.locate import Located, located_from
 
 _SQL = sql.load("changes.sql")
-_ACTIONS: Mapping[int, str] = {0: "create", 1: "delete"}
+_ACTIONS: Mapping[int, str] = {0: "create", 1: "delete", 2: "update"}
 _WATERMARK_MAX = (1 << 62) - 1
 """No feed gets there; beyond it a bigint might not hold a sum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One creation or deletion.
+    """One creation, deletion or update: a new version of an instance in the old one's place.
 
     Attributes:
         watermark: Its position in the feed, from 1.
         changed_at: UTC; ascends with the watermark.
-        action: `create` or `delete`.
+        action: `create`, `delete` or `update`.
         state: What has become of the instance since: `current`, `replaced` or `deleted`.
         located: The current version; None if deleted.
     """

@@ -31,6 +31,7 @@ class LiveEntry:
     """An entry of a pack that has a row."""
 
     instance_key: int
+    partition_name: str
     study_uid: str
     series_uid: str
     sop_instance_uid: str
@@ -100,11 +101,11 @@ async def live_entries(database: Database, pack_ids: Sequence[str]) -> list[Live
         rows = await cursor.fetchall()
     return [
         LiveEntry(
-            *row[:5],
-            payload=Extent(pack_blob(row[4]), row[5], row[6]),
-            segment=Extent(pack_blob(row[4]), row[7], row[8]),
-            segment_plain_length=row[9],
-            segment_crc32=as_unsigned(row[10]),
+            *row[:6],
+            payload=Extent(pack_blob(row[5]), row[6], row[7]),
+            segment=Extent(pack_blob(row[5]), row[8], row[9]),
+            segment_plain_length=row[10],
+            segment_crc32=as_unsigned(row[11]),
         )
         for row in rows
     ]

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from enum import IntEnum
 
 from longshore.index import sql
-from longshore.index.database import Database
+from longshore.index.database import Connection, Database
 
 _SQL = sql.load("turns.sql")
 
@@ -15,17 +15,23 @@ class Turn(IntEnum):
 
     RECLAIM = 0x10_6E_55_09
     EXPIRE = 0x10_6E_55_0A
+    WEBHOOK = 0x10_6E_55_0B
 
 
 @contextlib.asynccontextmanager
-async def take_turn(database: Database, turn: Turn) -> AsyncGenerator[bool]:
-    """Yields True to one process at a time; the others have nothing to do."""
+async def take_turn(database: Database, turn: Turn) -> AsyncGenerator[Connection | None]:
+    """Yields to one process at a time; to the others None: they have nothing to do.
+
+    What is yielded is the connection that holds the turn. When it is lost, so is the turn; who must
+    know that runs a statement on it.
+    """
     async with database.connection() as connection:
         lock = {"lock": int(turn)}
         row = await (await connection.execute(_SQL["take_turn"], lock)).fetchone()
-        is_ours = row is not None and row[0]
+        if row is None or not row[0]:
+            yield None
+            return
         try:
-            yield is_ours
+            yield connection
         finally:
-            if is_ours:
-                await connection.execute(_SQL["end_turn"], lock)
+            await connection.execute(_SQL["end_turn"], lock)

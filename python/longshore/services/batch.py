@@ -22,7 +22,7 @@ from longshore.extent import pack_blob
 from longshore.index.database import Database
 from longshore.index.new import NewInstance, NewPack
 from longshore.index.store import store_batch
-from longshore.services.pack_writer import Arrived, PackWriter
+from longshore.services.pack_writer import Arrived, Name, PackWriter
 from longshore.services.packs import record_dead
 
 _log = logging.getLogger(__name__)
@@ -57,16 +57,16 @@ class Batch:
         self.byte_count = 0
         self.unwritten: list[Arrived] = []
         self.unwritten_bytes = 0
-        self.names: set[tuple[str, str, str]] = set()
+        self.names: set[Name] = set()
         self.pack = PackWriter(blobs)
         self.filling: asyncio.Task[None] | None = None
         self.is_wanted = False
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-    def add(self, arrived: Arrived, uids: tuple[str, str, str]) -> int:
+    def add(self, arrived: Arrived, name: Name) -> int:
         """Adds an instance; returns its 0-based position."""
         length = arrived.instance.length
-        self.names.add(uids)
+        self.names.add(name)
         self.arrived.append(arrived)
         self.byte_count += length
         self.unwritten.append(arrived)
@@ -140,14 +140,14 @@ class Batcher:
         if self._is_closing:
             msg = "the service is stopping; send the request again"
             raise Unavailable(msg)
-        uids = arrived.uids
-        if self._open is not None and uids in self._open.names:
+        name = arrived.name
+        if self._open is not None and name in self._open.names:
             # A pack's names are unique: the index finds it stored when its own batch comes.
             self._close(self._open)
         if self._open is None:
             self._open = Batch(self._blobs)
         batch = self._open
-        position = batch.add(arrived, uids)
+        position = batch.add(arrived, name)
         self._count(arrived.instance.length)
         if batch.unwritten_bytes >= WRITE_BYTES and batch.filling is None:
             batch.filling = asyncio.create_task(self._fill(batch))
@@ -256,7 +256,7 @@ class Batcher:
             plan = batch.pack.plan(batch.unwritten)
             entries = [
                 NewInstance(
-                    arrived.partition_key,
+                    arrived.partition.key,
                     arrived.instance,
                     payload_offset,
                     segment_offset,

@@ -181,7 +181,10 @@ class Copier:
 def _plan(
     live: Sequence[LiveEntry], crc32s: Sequence[int], segments: Sequence[bytearray]
 ) -> PackPlan:
-    return plan_pack(list(_entries(live, crc32s, segments)))
+    return plan_pack(
+        list(_entries(live, crc32s, segments)),
+        partition_names=[found.partition_name for found in live],
+    )
 
 
 def _entries(

@@ -5,7 +5,7 @@ from typing import Self
 
 from longshore._native import plan_pack
 from longshore.blobs.store import BlobStore, BlobWriter
-from longshore.dicom import Instance
+from longshore.dicom import Instance, Partition
 from longshore.extent import pack_blob
 from longshore.index.database import Database
 from longshore.index.new import NewInstance, NewPack, StoreTerms
@@ -13,7 +13,8 @@ from longshore.services.batch import index_pack
 from longshore.services.packs import new_pack_id
 
 PACK_HEAD_BYTES = 512
-"""Room before the payload for its ZIP header: at most 252 bytes with three UIDs of 64."""
+"""Room before the payload for its ZIP header: at most 328 bytes with a partition and three UIDs of
+64 characters each."""
 
 
 class LongPart:
@@ -23,26 +24,26 @@ class LongPart:
         self,
         database: Database,
         blobs: BlobStore,
-        partition_key: int,
+        partition: Partition,
         terms: StoreTerms,
         pack_id: str,
         writer: BlobWriter,
     ) -> None:
         self._database = database
         self._blobs = blobs
-        self._partition_key = partition_key
+        self._partition = partition
         self._terms = terms
         self._pack_id = pack_id
         self._writer = writer
 
     @classmethod
     async def open(
-        cls, database: Database, blobs: BlobStore, partition_key: int, terms: StoreTerms
+        cls, database: Database, blobs: BlobStore, partition: Partition, terms: StoreTerms
     ) -> Self:
         """Begins the pack; its head is left blank."""
         pack_id = new_pack_id()
         writer = await blobs.open_writer(pack_blob(pack_id), head_length=PACK_HEAD_BYTES)
-        return cls(database, blobs, partition_key, terms, pack_id, writer)
+        return cls(database, blobs, partition, terms, pack_id, writer)
 
     async def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Appends n buffers of the payload; waits where the storage is slow."""
@@ -50,10 +51,14 @@ class LongPart:
 
     async def finish(self, instance: Instance) -> bool:
         """Makes the pack durable, then indexes it; False for a duplicate."""
-        plan = plan_pack([instance.pack_entry], first_payload_offset=PACK_HEAD_BYTES)
+        plan = plan_pack(
+            [instance.pack_entry],
+            partition_names=[self._partition.name],
+            first_payload_offset=PACK_HEAD_BYTES,
+        )
         await self._writer.commit(head=plan.headers[0], tail=[plan.tail])
         entry = NewInstance(
-            self._partition_key,
+            self._partition.key,
             instance,
             plan.payload_offsets[0],
             plan.segment_offsets[0],

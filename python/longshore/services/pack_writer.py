@@ -6,26 +6,33 @@ from typing import NamedTuple
 
 from longshore._native import PackEntry, PackPlan, plan_pack
 from longshore.blobs.store import BlobStore, BlobWriter
-from longshore.dicom import Instance
+from longshore.dicom import Instance, Partition
 from longshore.extent import pack_blob
 from longshore.index.new import ORDINARY, StoreTerms
 from longshore.services.packs import new_pack_id
 
 Pieces = list[bytes | memoryview]
+Name = tuple[int, str, str, str]
+"""Partition and UIDs: what a pack has once."""
 
 
 class Arrived(NamedTuple):
     """An instance that arrived whole and waits to be written; the instance holds its bytes."""
 
-    partition_key: int
+    partition: Partition
     instance: Instance
     terms: StoreTerms = ORDINARY
 
     @property
-    def uids(self) -> tuple[str, str, str]:
+    def name(self) -> Name:
         """What names it within a pack."""
         instance = self.instance
-        return (instance.study_uid, instance.series_uid, instance.sop_instance_uid)
+        return (
+            self.partition.key,
+            instance.study_uid,
+            instance.series_uid,
+            instance.sop_instance_uid,
+        )
 
 
 class PackWriter:
@@ -34,6 +41,7 @@ class PackWriter:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
         self._entries: list[PackEntry] = []
+        self._partition_names: list[str] = []
         self._opening: asyncio.Task[BlobWriter] | None = None
         self.pack_id = new_pack_id()
 
@@ -47,13 +55,18 @@ class PackWriter:
     async def write(self, some: Sequence[Arrived]) -> None:
         """Writes n instances behind those before; returns when more may be written."""
         entries = [arrived.instance.pack_entry for arrived in some]
+        partition_names = [arrived.partition.name for arrived in some]
         self._entries += entries
-        pieces = _pieces(plan_pack(entries), some)
+        self._partition_names += partition_names
+        pieces = _pieces(plan_pack(entries, partition_names=partition_names), some)
         await (await self.open()).write(pieces)
 
     def plan(self, rest: Sequence[Arrived]) -> PackPlan:
         """Lays out the whole pack: what was written, and the n instances that complete it."""
-        return plan_pack([*self._entries, *(arrived.instance.pack_entry for arrived in rest)])
+        return plan_pack(
+            [*self._entries, *(arrived.instance.pack_entry for arrived in rest)],
+            partition_names=[*self._partition_names, *(each.partition.name for each in rest)],
+        )
 
     async def finish(self, plan: PackPlan, rest: Sequence[Arrived]) -> None:
         """Writes the rest and makes the pack durable.

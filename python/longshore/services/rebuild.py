@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from longshore._native import PackedInstance, PackFormatError, StoreReader
 from longshore.blobs.store import BlobStore
-from longshore.dicom import DEFAULT_PARTITION_KEY, Instance, Refusal
+from longshore.dicom import Instance, Refusal
+from longshore.errors import InvalidRequest
 from longshore.extent import Extent, pack_blob
 from longshore.index.database import Database
 from longshore.index.new import NewInstance, NewPack
@@ -18,6 +19,7 @@ from longshore.index.packs import known_packs
 from longshore.index.store import store_batch
 from longshore.services.moved import all_dead
 from longshore.services.packs import PACK_PREFIX, read_directory
+from longshore.services.partitions import Partitions
 from longshore.services.store import StoreLimits
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ async def rebuild(database: Database, blobs: BlobStore, limits: StoreLimits) -> 
         [(facts.name, facts.length) async for facts in blobs.list(PACK_PREFIX)], key=_age
     )
     all_offsets = await all_dead(blobs)
+    # The packs have them, whatever the service that stored them was told.
+    partitions = Partitions(database)
     pack_count = instance_count = 0
     damaged: list[str] = []
     for name, length in packs:
@@ -56,8 +60,16 @@ async def rebuild(database: Database, blobs: BlobStore, limits: StoreLimits) -> 
             continue
         dead = all_offsets.get(pack_id, set())
         try:
-            entries = [entry async for entry in _entries(blobs, pack_id, length, limits, dead)]
-        except PackFormatError:
+            entries = [
+                NewInstance(
+                    (await partitions.ensure(packed.partition_name)).key,
+                    instance,
+                    packed.payload_offset,
+                    packed.segment_offset,
+                )
+                async for packed, instance in _entries(blobs, pack_id, length, limits, dead)
+            ]
+        except (PackFormatError, InvalidRequest):
             _log.error("pack %s is damaged", pack_id)
             damaged.append(name)
             continue
@@ -79,7 +91,7 @@ def _age(pack: tuple[str, int]) -> str:
 
 async def _entries(
     blobs: BlobStore, pack_id: str, length: int, limits: StoreLimits, dead: set[int]
-) -> AsyncIterator[NewInstance]:
+) -> AsyncIterator[tuple[PackedInstance, Instance]]:
     """Yields a pack's entries that are not noted as dead."""
     for packed in await read_directory(blobs, pack_id, length):
         if packed.payload_offset in dead:
@@ -88,9 +100,7 @@ async def _entries(
         if isinstance(instance, Refusal) or instance.pack_entry.crc32 != packed.crc32:
             msg = f"{packed.sop_instance_uid} in pack {pack_id} is damaged"
             raise PackFormatError(msg)
-        yield NewInstance(
-            DEFAULT_PARTITION_KEY, instance, packed.payload_offset, packed.segment_offset
-        )
+        yield packed, instance
 
 
 async def _reread(

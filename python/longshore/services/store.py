@@ -123,14 +123,14 @@ class Stores:
         return in_flight_bytes >= self._limits.in_flight_bytes_max
 
     def _body(self, target: StoreTarget) -> StoreBody:
-        database, blobs, partition_key = self._database, self._blobs, target.partition_key
+        database, blobs, partition = self._database, self._blobs, target.partition
         is_identical = None
         if self._duplicates == "accept-identical":
-            is_identical = partial(is_identical_to_stored, database, blobs, partition_key)
+            is_identical = partial(is_identical_to_stored, database, blobs, partition.key)
         return StoreBody(
             target,
             self._batcher,
-            open_stream=lambda: LongPart.open(database, blobs, partition_key, target.terms),
+            open_stream=lambda: LongPart.open(database, blobs, partition, target.terms),
             hold=self._hold,
             is_identical=is_identical,
         )

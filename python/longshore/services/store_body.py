@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from longshore._native import Payload
-from longshore.dicom import Instance, Refusal
+from longshore.dicom import Instance, Partition, Refusal
 from longshore.errors import LongshoreError
 from longshore.index.new import ORDINARY, StoreTerms
 from longshore.services.batch import Batch, Batcher
@@ -24,6 +24,7 @@ class StoreTarget:
     """What a Store request says besides its body.
 
     Attributes:
+        partition: To which its instances belong.
         boundary: Of a multipart body; None if the body is one Part 10 file.
         root_type: The request's `type` parameter.
         study_uid: The study in the path, to which every instance must belong.
@@ -32,7 +33,7 @@ class StoreTarget:
         terms: What is asked for beyond storing.
     """
 
-    partition_key: int
+    partition: Partition
     boundary: bytes | None
     root_type: str | None
     study_uid: str | None
@@ -138,7 +139,7 @@ class StoreBody:
         if self._stream is not None:
             await self._finish_stream(self._stream, instance, stored)
             return
-        arrived = Arrived(self._target.partition_key, instance, self._target.terms)
+        arrived = Arrived(self._target.partition, instance, self._target.terms)
         if not self._batcher.has_room:
             await self._batcher.make_room()
         batch, position = self._batcher.submit(arrived)

@@ -11,8 +11,8 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 use longshore_core::error::PackError;
 use longshore_core::pack::{
-    Deflater, Entry, GZIP_SEPARATOR, Packed, Plan, directory_length, gzip_frame, plan,
-    read_directory,
+    DEFAULT_PARTITION_NAME, Deflater, Entry, GZIP_SEPARATOR, Packed, Plan, directory_length,
+    gzip_frame, plan, read_directory,
 };
 use proptest::prelude::*;
 
@@ -58,7 +58,7 @@ fn made(payloads: &[Vec<u8>], first_payload_offset: Option<u64>) -> (Plan, Vec<E
         .map(|(at, bytes)| entry(&mut deflater, at, bytes))
         .collect();
     let references: Vec<&Entry> = entries.iter().collect();
-    let plan = plan(&references, first_payload_offset).unwrap();
+    let plan = plan(&references, &[], first_payload_offset).unwrap();
     let pack = written(&plan, payloads);
     assert_eq!(pack.len() as u64, plan.length);
     (plan, entries, pack)
@@ -138,7 +138,7 @@ fn lengths_beyond_4_gib_are_zip64() {
     let mut large = entry(&mut deflater, 1, b"");
     large.length = 5 << 30;
     let behind = entry(&mut deflater, 2, b"xyz");
-    let plan = plan(&[&large, &behind], Some(512)).unwrap();
+    let plan = plan(&[&large, &behind], &[], Some(512)).unwrap();
     assert_eq!(plan.payload_offsets[0], 512);
     assert!(plan.payload_offsets[1] > 5 << 30);
     let length = directory_length(&plan.tail, plan.length).unwrap();
@@ -152,13 +152,44 @@ fn lengths_beyond_4_gib_are_zip64() {
 #[test]
 fn what_cannot_be_laid_out() {
     let one = entry(&mut Deflater::default(), 1, b"x");
-    assert_eq!(plan(&[], None), Err(PackError::Empty));
-    assert_eq!(plan(&[&one, &one], None), Err(PackError::SameName));
-    assert_eq!(plan(&[&one], Some(10)), Err(PackError::HeaderDoesNotFit));
+    assert_eq!(plan(&[], &[], None), Err(PackError::Empty));
+    assert_eq!(plan(&[&one, &one], &[], None), Err(PackError::SameName));
     assert_eq!(
-        plan(&[&one], Some(1 << 20)),
+        plan(&[&one], &[], Some(10)),
         Err(PackError::HeaderDoesNotFit)
     );
+    assert_eq!(
+        plan(&[&one], &[], Some(1 << 20)),
+        Err(PackError::HeaderDoesNotFit)
+    );
+}
+
+#[test]
+fn partitions_are_folders_and_the_same_uids_may_be_in_each() {
+    let one = entry(&mut Deflater::default(), 1, b"x");
+    let names = [DEFAULT_PARTITION_NAME, "a.B_c-9", "partitions"];
+    let plan = plan(&[&one, &one, &one], &names, None).unwrap();
+    let payloads = vec![b"x".to_vec(); 3];
+    let pack = written(&plan, &payloads);
+    let found = directory(&pack).unwrap();
+    let read: Vec<&str> = found.iter().map(|each| &*each.partition_name).collect();
+    assert_eq!(read, names);
+    for packed in &found {
+        assert_eq!(packed.study_uid, "1.2");
+        assert_eq!(packed.sop_instance_uid, "1.2.3.1");
+    }
+    let archive = zip::ZipArchive::new(std::io::Cursor::new(&pack)).unwrap();
+    let files: Vec<String> = (0..3)
+        .map(|at| archive.name_for_index(at).unwrap().unwrap().into_owned())
+        .collect();
+    let expected = [
+        "1.2/1.2.3/1.2.3.1.dcm",
+        "partitions/a.B_c-9/1.2/1.2.3/1.2.3.1.dcm",
+        "partitions/partitions/1.2/1.2.3/1.2.3.1.dcm",
+    ];
+    assert_eq!(files, expected);
+    let twice = longshore_core::pack::plan(&[&one, &one], &["a", "a"], None);
+    assert_eq!(twice, Err(PackError::SameName));
 }
 
 #[test]

@@ -44,6 +44,10 @@ mod _native {
         let separator = PyBytes::new(py, &longshore_core::pack::GZIP_SEPARATOR);
         module.add("GZIP_SEPARATOR", separator)?;
         module.add(
+            "DEFAULT_PARTITION_NAME",
+            longshore_core::pack::DEFAULT_PARTITION_NAME,
+        )?;
+        module.add(
             "FRAME_TABLE_ENTRY_BYTES",
             longshore_core::frames::TABLE_ENTRY_BYTES,
         )

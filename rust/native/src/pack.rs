@@ -2,7 +2,7 @@
 
 use longshore_core::pack as core;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
 
 use crate::error::raise_pack;
@@ -135,7 +135,7 @@ impl PackPlan {
 }
 
 #[pyfunction]
-#[pyo3(signature = (entries, *, first_payload_offset=None))]
+#[pyo3(signature = (entries, *, partition_names=Vec::new(), first_payload_offset=None))]
 #[expect(
     clippy::needless_pass_by_value,
     reason = "pyo3 hands over what it converted"
@@ -143,10 +143,12 @@ impl PackPlan {
 pub(crate) fn plan_pack(
     py: Python<'_>,
     entries: Vec<Bound<'_, PackEntry>>,
+    partition_names: Vec<PyBackedStr>,
     first_payload_offset: Option<u64>,
 ) -> PyResult<PackPlan> {
     let entries: Vec<&core::Entry> = entries.iter().map(|entry| &entry.get().0).collect();
-    let plan = py.detach(|| core::plan(&entries, first_payload_offset));
+    let partition_names: Vec<&str> = partition_names.iter().map(|name| &**name).collect();
+    let plan = py.detach(|| core::plan(&entries, &partition_names, first_payload_offset));
     plan.map(PackPlan).map_err(|error| raise_pack(&error))
 }
 
@@ -156,6 +158,11 @@ pub(crate) struct PackedInstance(core::Packed);
 
 #[pymethods]
 impl PackedInstance {
+    #[getter]
+    fn partition_name(&self) -> &str {
+        &self.0.partition_name
+    }
+
     #[getter]
     fn study_uid(&self) -> &str {
         &self.0.study_uid

@@ -31,12 +31,14 @@ LIMIT %(limit)s;
 -- name: live_entries
 -- The entries of packs that have a row, in the order in which a Retrieve asks for them.
 SELECT
-    instance.instance_key, study.study_uid, series.series_uid, instance.sop_instance_uid,
-    pack.pack_id, instance.payload_offset, instance.payload_length, instance.segment_offset,
-    instance.segment_length, instance.segment_plain_length, instance.segment_crc32
+    instance.instance_key, partition.partition_name, study.study_uid, series.series_uid,
+    instance.sop_instance_uid, pack.pack_id, instance.payload_offset, instance.payload_length,
+    instance.segment_offset, instance.segment_length, instance.segment_plain_length,
+    instance.segment_crc32
 FROM pack
 JOIN instance USING (pack_key)
 JOIN series USING (series_key)
 JOIN study USING (study_key)
+JOIN partition USING (partition_key)
 WHERE pack.pack_id = ANY (%(pack_ids)s)
 ORDER BY study_key, series_key, instance.instance_number NULLS LAST, instance.instance_key;

@@ -5,6 +5,7 @@ use super::zip::{
     EXTRA_ZIP64, IN_ZIP64_32, METHOD_STORED, ZIP64_END_BYTES, ZIP64_END_SIGNATURE,
     ZIP64_LOCATOR_BYTES, ZIP64_LOCATOR_SIGNATURE,
 };
+use super::{DEFAULT_PARTITION_NAME, PARTITION_FOLDER};
 use crate::error::PackError;
 
 const ENDS_BYTES: usize = ZIP64_END_BYTES + ZIP64_LOCATOR_BYTES + END_BYTES;
@@ -12,6 +13,8 @@ const ENDS_BYTES: usize = ZIP64_END_BYTES + ZIP64_LOCATOR_BYTES + END_BYTES;
 /// One instance as a pack's directory has it. Offsets count bytes of the pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packed {
+    /// The partition in which it was stored.
+    pub partition_name: String,
     /// (0020,000D).
     pub study_uid: String,
     /// (0020,000E).
@@ -110,8 +113,14 @@ fn file(cursor: &mut Cursor<'_>) -> Option<Packed> {
         length => u64::from(length),
     };
     let mut place = Cursor::new(extra_field(extra, EXTRA_PLACE)?, 0);
-    let mut uids = name.strip_suffix(".dcm")?.split('/');
+    let path = name.strip_suffix(".dcm")?;
+    let (partition_name, uids) = match path.strip_prefix(PARTITION_FOLDER) {
+        Some(inside) => inside.split_once('/')?,
+        None => (DEFAULT_PARTITION_NAME, path),
+    };
+    let mut uids = uids.split('/');
     Some(Packed {
+        partition_name: partition_name.to_owned(),
         study_uid: uids.next()?.to_owned(),
         series_uid: uids.next()?.to_owned(),
         sop_instance_uid: uids.next()?.to_owned(),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::segment::{CLOSE, GZIP_SEPARATOR, OPEN, Segment, array_checksum};
 use super::zip::{self, EXTRA_HEADER_BYTES, EXTRA_PLACE, File, METHOD_DEFLATED, METHOD_STORED};
+use super::{DEFAULT_PARTITION_NAME, PARTITION_FOLDER};
 use crate::error::PackError;
 
 /// What a pack needs to know of one instance.
@@ -24,10 +25,14 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn file(&self) -> File {
+    fn file(&self, partition_name: &str) -> File {
+        let folder = match partition_name {
+            DEFAULT_PARTITION_NAME => String::new(),
+            name => format!("{PARTITION_FOLDER}{name}/"),
+        };
         File {
             name: format!(
-                "{}/{}/{}.dcm",
+                "{folder}{}/{}/{}.dcm",
                 self.study_uid, self.series_uid, self.sop_instance_uid
             ),
             method: METHOD_STORED,
@@ -55,13 +60,23 @@ pub struct Plan {
 
 /// Lays out a pack of at least one entry, in the order given.
 ///
-/// With `first_payload_offset` the first header is padded so that its payload begins there. Errors:
-/// `Empty`, `SameName`, `HeaderDoesNotFit`.
-pub fn plan(entries: &[&Entry], first_payload_offset: Option<u64>) -> Result<Plan, PackError> {
+/// `partition_names` are the entries', in their order; what has none is in the default partition. With
+/// `first_payload_offset` the first header is padded so that its payload begins there. Errors: `Empty`,
+/// `SameName`, `HeaderDoesNotFit`.
+pub fn plan(
+    entries: &[&Entry],
+    partition_names: &[&str],
+    first_payload_offset: Option<u64>,
+) -> Result<Plan, PackError> {
     if entries.is_empty() {
         return Err(PackError::Empty);
     }
-    let files: Vec<File> = entries.iter().map(|entry| entry.file()).collect();
+    let partition_names = partition_names.iter().copied();
+    let files: Vec<File> = entries
+        .iter()
+        .zip(partition_names.chain(std::iter::repeat(DEFAULT_PARTITION_NAME)))
+        .map(|(entry, partition_name)| entry.file(partition_name))
+        .collect();
     let names: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
     if names.len() < files.len() {
         return Err(PackError::SameName);
