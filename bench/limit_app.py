@@ -1,7 +1,7 @@
 """The machine's limit: a bare ASGI app that drains a body into a file and fsyncs before it answers.
 
-`GET` sends the file named by LIMIT_FILE, the bare way to send bytes. Without a LIMIT_FOLDER bodies
-are drained and dropped.
+`GET` sends the file named by LIMIT_FILE, the bare way to send bytes; of EMPTY_PATH it answers two
+bytes, the least a reader can ask. Without a LIMIT_FOLDER bodies are drained and dropped.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _numbers = itertools.count()
 SEND_BYTES = 1024**2
+EMPTY_PATH = "/empty"
 
 
 def _write(path: Path, chunks: list[bytes]) -> None:
@@ -30,7 +31,7 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     if scope["method"] == "GET":
-        await _send_file(send)
+        await (_answer(send) if scope["path"] == EMPTY_PATH else _send_file(send))
         return
     chunks: list[bytes] = []
     more = True
@@ -43,6 +44,10 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if folder := os.environ["LIMIT_FOLDER"]:
         path = Path(folder) / f"{os.getpid()}-{next(_numbers)}"
         await asyncio.to_thread(_write, path, [chunk for chunk in chunks if chunk])
+    await _answer(send)
+
+
+async def _answer(send: Send) -> None:
     head = [(b"content-length", b"2"), (b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": b"{}"})

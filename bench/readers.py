@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bench import instances, load
+from bench import instances, limit_app, load
 from bench.figures import Figure, measure
 from bench.instances import SMALL, new_numbers
 from bench.mould import Request, get_request
@@ -35,6 +35,12 @@ def readers_of(server: Server, series: Series) -> dict[str, Sequence[Request]]:
         ],
         "Retrieve a frame": [get_request(f"{server.root}{path}/frames/1", OCTETS) for path in some],
     }
+
+
+def readers_of_limit() -> dict[str, Sequence[Request]]:
+    """Returns what needs no index and no file: what a reader must wait for on such a machine."""
+    name = "Two bytes from the limit, beside its own load"
+    return {name: [get_request(limit_app.EMPTY_PATH, JSON)] * READS}
 
 
 def waits(

@@ -46,6 +46,8 @@ def measure(iterations: int, seconds: float, *, with_peer: bool) -> dict[str, An
             say(f"{turn}: Retrieve and Search")
             figures += retrieve_all(running, series, iteration)
             waits += readers.waits(running[0], readers.readers_of(*series[0]))
+            waits += readers.waits(running[1], readers.readers_of_limit())
+            empty(folder / servers.LIMIT)
             facts = machine.facts(folder)
             if with_peer:
                 peer_facts = peer.facts(running[2])

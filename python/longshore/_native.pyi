@@ -339,7 +339,7 @@ class StoreReader:
             inflated_bytes_max: Most bytes that a deflated data set may become.
 
         Raises:
-            MultipartError: The boundary is not 1 to 70 printable ASCII characters.
+            MultipartError: The boundary is not 1 to 256 printable ASCII characters.
         """
     def feed(
         self, chunk: bytes, *, part_bytes_max_in_memory: int
@@ -408,7 +408,7 @@ class RelatedReader:
             bytes_max: Most bytes of all parts together.
 
         Raises:
-            MultipartError: The boundary is not 1 to 70 printable ASCII characters.
+            MultipartError: The boundary is not 1 to 256 printable ASCII characters.
         """
     def feed(self, chunk: bytes) -> list[RelatedPart]:
         """Accepts the next chunk; returns the parts that it completes.

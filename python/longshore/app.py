@@ -136,6 +136,9 @@ def store_limits(settings: Settings) -> StoreLimits:
         part_header_bytes_max=settings.part_header_bytes_max,
         inline_bytes_max=settings.inline_bytes_max,
         inflated_bytes_max=settings.inflated_bytes_max,
+        metadata_store_bytes_max=min(
+            settings.metadata_store_bytes_max, settings.in_flight_bytes_max // 2
+        ),
         in_flight_bytes_max=settings.in_flight_bytes_max,
         upload_idle_s_max=settings.upload_idle_s_max,
         upload_bytes_per_s_min=settings.upload_bytes_per_s_min,

@@ -246,6 +246,15 @@ class Settings:
     inflated_bytes_max: Annotated[int, Size("a deflated data set, inflated", KIB, 1024 * GIB)] = (
         2 * GIB
     )
+    metadata_store_bytes_max: Annotated[
+        int,
+        Size(
+            "metadata and bulkdata of one Store that come apart, all in memory; at most half of "
+            "`in_flight_bytes_max` counts",
+            KIB,
+            1024 * GIB,
+        ),
+    ] = 64 * MIB
     in_flight_bytes_max: Annotated[
         int, Size("bytes of Stores in the memory of one worker; above it: 503", MIB, 1024 * GIB)
     ] = 128 * MIB
@@ -269,7 +278,9 @@ class Settings:
     search_limit_default: Annotated[
         int, Whole("results of a Search without `limit`", 1, 10_000)
     ] = 100
-    search_limit_max: Annotated[int, Whole("results of a Search, at most", 1, 10_000)] = 200
+    search_limit_max: Annotated[
+        int, Whole("results of a Search, whatever it asks for", 1, 10_000)
+    ] = 5_000
 
     deleted_retention_s: Annotated[
         float, Seconds("how long the bytes of a deleted instance stay", 0.0)

@@ -3,6 +3,7 @@
 Numbers in test names are lines of the reference's acceptance checklist.
 """
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import pydicom
 import pytest
 from pydicom.config import disable_value_validation
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.encaps import encapsulate
+from pydicom.uid import HEVCMP51, MPEG2MPML, UID, ImplicitVRLittleEndian
 
 from longshore.dicomweb import native_xml_reader
 from tests.support import synthetic
@@ -53,8 +56,6 @@ def comments(item: dict[str, Any]) -> list[str]:
 
 def changed(**values: Any) -> bytes:
     """A CT with other attribute values; None removes the attribute."""
-    import io
-
     dataset = pydicom.dcmread(io.BytesIO(synthetic.ct(1)))
     for keyword, value in values.items():
         if value is None:
@@ -100,6 +101,16 @@ def test_15_17_media_types(client: httpx.Client) -> None:
         assert answer.status_code == 415, wrong
     no_boundary = {"Content-Type": 'multipart/related; type="application/dicom"'}
     assert client.post("/v2/studies", content=content, headers=no_boundary).status_code == 415
+
+
+def test_16_no_accept_is_the_default(client: httpx.Client, service: Service) -> None:
+    """The model answers 406; CONFORMANCE says why not here."""
+    with httpx.Client(base_url=service.url) as bare:
+        del bare.headers["accept"]
+        answer = bare.post("/v2/studies", content=synthetic.ct(1), headers=DICOM)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/dicom+json"
+    assert client.get(f"/v2{synthetic.path(1)}").status_code == 200
 
 
 def test_18_19_20_nothing_and_empty_parts(client: httpx.Client) -> None:
@@ -253,6 +264,63 @@ def test_45_several_values_of_an_indexed_attribute(client: httpx.Client) -> None
     assert answer.status_code == 200
     assert answer.headers["warning"].startswith("299 ")
     assert client.get("/v2/studies?AccessionNumber=A").status_code == 200
+
+
+def as_stored(client: httpx.Client, number: int) -> bytes:
+    accept = {"Accept": "application/dicom; transfer-syntax=*"}
+    return client.get(f"/v2{synthetic.path(number)}", headers=accept).content
+
+
+def implicit(number: int) -> bytes:
+    """A CT in Implicit VR Little Endian with a private element."""
+    dataset = pydicom.dcmread(io.BytesIO(synthetic.ct(number)))
+    dataset.private_block(0x0029, "SOMEONE", create=True).add_new(1, "LO", "private")
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, implicit_vr=True, little_endian=True)
+    return buffer.getvalue()
+
+
+def test_46_48_implicit_vr(client: httpx.Client) -> None:
+    """The model leaves the private element out of the metadata; here it stays, as UN."""
+    answer = post(client, [implicit(1)])
+    (item,) = stored(answer)
+    assert (answer.status_code, reasons([item], "00081196")) == (202, [45063])
+    assert as_stored(client, 1) == implicit(1)
+    (metadata,) = client.get(f"/v2{synthetic.path(1)}/metadata").json()
+    assert metadata["00291001"] == {"vr": "UN", "InlineBinary": "cHJpdmF0ZSA="}
+    strict = post(client, [implicit(2)], "/v1/studies")
+    (item,) = stored(strict)
+    assert (strict.status_code, reasons([item], "00081196")) == (200, [45063])
+
+
+def test_46_implicit_vr_outranks_other_warnings(client: httpx.Client) -> None:
+    content = implicit(1).replace(b"20260102", b"NotADate")
+    (item,) = stored(post(client, [content]))
+    assert reasons([item], "00081196") == [45063]
+    assert "does not validate VR DA" in comments(item)[0]
+
+
+@pytest.mark.parametrize("syntax", [MPEG2MPML, HEVCMP51])
+def test_49_video_is_stored(client: httpx.Client, syntax: UID) -> None:
+    dataset = pydicom.dcmread(io.BytesIO(synthetic.ct(1)))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([b"not really a video"])
+    dataset["PixelData"].VR = "OB"
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset)
+    answer = post(client, [buffer.getvalue()])
+    assert answer.status_code == 200
+    assert as_stored(client, 1) == buffer.getvalue()
+
+
+def test_50_padding_is_no_part_of_a_uid(client: httpx.Client) -> None:
+    first, second = changed(StudyInstanceUID="1.2.3  "), changed(StudyInstanceUID="1.2.3     ")
+    assert post(client, [first]).status_code == 200
+    again = post(client, [second])
+    assert (again.status_code, reasons(failed(again))) == (409, [45070])
+    for uid in ("1.2.3", "1.2.3%20"):
+        assert client.get(f"/v2/studies/{uid}/metadata").status_code == 200
 
 
 def test_47_failed_attributes_sequence(client: httpx.Client) -> None:

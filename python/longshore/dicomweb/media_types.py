@@ -19,10 +19,12 @@ DICOM_XML = "application/dicom+xml"
 JSON = "application/json"
 OCTET_STREAM = "application/octet-stream"
 RELATED = "multipart/related"
+METADATA_TYPES = (DICOM_JSON, JSON, DICOM_XML)
+"""Of metadata that a Store brings; dcm4che says `application/json`."""
 
 ACCEPT_CHARACTERS_MAX = 8 * 1024  # the longest seen from a viewer is under 1 KiB
 ACCEPT_COUNT_CACHED = 256  # a client sends the same with every request
-CONTENT_TYPE_CHARACTERS_MAX = 1024  # a boundary has at most 70 (RFC 2046 5.1.1)
+CONTENT_TYPE_CHARACTERS_MAX = 1024  # a boundary has at most 256
 
 # A quoted string (its end may be missing), or a run of anything but the delimiters.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[^",;]+|[,;]', re.DOTALL)
@@ -128,6 +130,11 @@ class StoreContent:
     boundary: bytes | None
     root_type: str | None
 
+    @property
+    def is_metadata(self) -> bool:
+        """True if metadata and bulkdata come in parts of their own."""
+        return self.root_type in METADATA_TYPES
+
 
 def store_content(request: Request) -> StoreContent:
     """Reads the Content-Type of a Store request (PS3.18 10.5.1).
@@ -137,12 +144,11 @@ def store_content(request: Request) -> StoreContent:
         UnsupportedMediaType: The body is neither multipart nor one Part 10 file.
     """
     text = ",".join(request.headers.getlist("content-type"))[:CONTENT_TYPE_CHARACTERS_MAX]
-    media_type, *pieces = next(_members(text))
-    parameters = dict(reversed(_parameters(pieces)))
-    if media_type.strip().lower() == DICOM:
+    media_type, parameters = media_type_of(text)
+    if media_type == DICOM:
         return StoreContent(None, None)
     root_type = parameters.get("type", "").lower() or None
-    if media_type.strip().lower() != RELATED or root_type not in (None, DICOM):
+    if media_type != RELATED or root_type not in (None, DICOM, *METADATA_TYPES):
         raise UnsupportedMediaType(f"The specified content type '{text}' is not supported.")
     if not parameters.get("boundary"):
         raise UnsupportedMediaType(
@@ -154,6 +160,12 @@ def store_content(request: Request) -> StoreContent:
         return StoreContent(parameters["boundary"].encode("ascii"), root_type)
     except UnicodeEncodeError:
         raise InvalidRequest("The boundary must be of printable ASCII characters.") from None
+
+
+def media_type_of(header: str) -> tuple[str, dict[str, str]]:
+    """Reads a Content-Type: the media type in lower case, and its parameters, the first of each."""
+    media_type, *pieces = next(_members(header[:CONTENT_TYPE_CHARACTERS_MAX]))
+    return media_type.strip().lower(), dict(reversed(_parameters(pieces)))
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:

@@ -4,6 +4,7 @@ Knows media types and status codes; knows nothing of SQL, blobs or DICOM encodin
 """
 
 import re
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from starlette.routing import Route
 from longshore.dicomweb import media_types, store_response, urls
 from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.partitions import new_partition_of
+from longshore.dicomweb.store_metadata import read_parts
 from longshore.dicomweb.store_terms import store_terms
 from longshore.dicomweb.versions import api_version
 from longshore.services.store_body import StoreTarget
@@ -32,6 +34,10 @@ async def store_instances(request: Request) -> Response:
     if "study" in request.path_params:
         study_uid = urls.checked_uid(request.path_params["study"])
     version = api_version(request)
+    reading = None
+    if content.is_metadata:
+        url = str(request.url.replace(query=""))
+        reading = partial(read_parts, root_type=content.root_type or "", base_url=url)
     outcome = await origin_of(request).stores.store(
         request.stream(),
         StoreTarget(
@@ -43,6 +49,7 @@ async def store_instances(request: Request) -> Response:
             byte_count=_byte_count(request),
             terms=store_terms(request),
         ),
+        read_parts=reading,
     )
     return store_response.render(
         outcome,

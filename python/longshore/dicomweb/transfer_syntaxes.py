@@ -22,6 +22,23 @@ _BY_MEDIA_TYPE = {
     ),
     "video/h265": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (107, 108)),
 }
+_JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
+_JPEG_PROCESSES = {
+    0xC0: "1.2.840.10008.1.2.4.50",
+    0xC1: "1.2.840.10008.1.2.4.51",
+    0xC3: _JPEG_LOSSLESS,
+}
+_DEFAULT = {
+    "image/dicom-rle": "1.2.840.10008.1.2.5",
+    "image/jls": "1.2.840.10008.1.2.4.80",
+    "image/jp2": "1.2.840.10008.1.2.4.90",
+    "image/jpx": "1.2.840.10008.1.2.4.92",
+    "image/jxl": "1.2.840.10008.1.2.4.110",
+    "image/jphc": "1.2.840.10008.1.2.4.201",
+    "video/mpeg": "1.2.840.10008.1.2.4.100",
+    "video/mp4": "1.2.840.10008.1.2.4.102",
+    "video/h265": "1.2.840.10008.1.2.4.107",
+}
 _MEDIA_TYPE = {uid: media_type for media_type, uids in _BY_MEDIA_TYPE.items() for uid in uids}
 # Names from before the registrations, still sent by viewers.
 _OLD_NAMES = {"image/x-jls": "image/jls", "image/x-dicom-rle": "image/dicom-rle"}
@@ -30,6 +47,28 @@ _OLD_NAMES = {"image/x-jls": "image/jls", "image/x-dicom-rle": "image/dicom-rle"
 def media_type_of(transfer_syntax_uid: str) -> str | None:
     """Returns the media type of a compressed frame, or None for native pixel data."""
     return _MEDIA_TYPE.get(transfer_syntax_uid)
+
+
+def transfer_syntax_of(media_type: str, content: bytes) -> str | None:
+    """Returns the transfer syntax of a frame whose media type does not say it (Table 8.7.3-5).
+
+    The default of the media type; of a JPEG, its own word for its process, since many say
+    `image/jpeg` of one that is not lossless.
+    """
+    if media_type == "image/jpeg":
+        return _jpeg_process(content)
+    return _DEFAULT.get(media_type)
+
+
+def _jpeg_process(content: bytes) -> str:
+    """Reads the markers up to the start of the frame (ITU-T T.81 B.1.1.3)."""
+    at = 2
+    while content[at : at + 1] == b"\xff" and at + 4 <= len(content):
+        marker = content[at + 1]
+        if marker in _JPEG_PROCESSES:
+            return _JPEG_PROCESSES[marker]
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return _JPEG_LOSSLESS
 
 
 def current_name(media_type: str) -> str:

@@ -4,8 +4,8 @@ A part longer than `part_bytes_max_in_memory` goes to a pack of its own while it
 only its header is ever in memory.
 """
 
-import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,7 +18,6 @@ from longshore._native import (
 from longshore.blobs.store import BlobStore
 from longshore.errors import (
     InvalidRequest,
-    Stalled,
     TooLarge,
     Unavailable,
     UnsupportedMediaType,
@@ -27,7 +26,9 @@ from longshore.index.database import Database
 from longshore.services.batch import Batcher
 from longshore.services.duplicates import Duplicates, is_identical_to_stored
 from longshore.services.long_part import LongPart
+from longshore.services.pace import Pace, keeping_pace
 from longshore.services.store_body import StoreBody, StoreTarget
+from longshore.services.store_metadata import MetadataStore, ReadParts, store_file
 from longshore.services.store_outcome import StoreOutcome
 
 STREAM_BYTES = 1024**2
@@ -46,6 +47,7 @@ class StoreLimits:
     part_header_bytes_max: int = 16 * 1024
     inline_bytes_max: int = 1024
     inflated_bytes_max: int = 2 * 1024**3
+    metadata_store_bytes_max: int = 64 * 1024**2
     in_flight_bytes_max: int = 128 * 1024**2
     upload_idle_s_max: float = 60.0
     upload_bytes_per_s_min: int = 1024
@@ -68,9 +70,21 @@ class Stores:
         self._limits = limits
         self._duplicates = duplicates
         self._part_bytes = 0
+        self._described = MetadataStore(
+            bytes_max=limits.metadata_store_bytes_max, is_full=lambda: self.is_full
+        )
 
-    async def store(self, chunks: AsyncIterable[bytes], target: StoreTarget) -> StoreOutcome:
+    async def store(
+        self,
+        chunks: AsyncIterable[bytes],
+        target: StoreTarget,
+        *,
+        read_parts: ReadParts | None = None,
+    ) -> StoreOutcome:
         """Stores a body's instances; returns when each is durable or refused.
+
+        Args:
+            read_parts: Reads a body of metadata and bulkdata; None: its parts are Part 10 files.
 
         Raises:
             Stalled: Too little came within `upload_idle_s_max`.
@@ -87,7 +101,10 @@ class Stores:
         body = self._body(target)
         try:
             with self._batcher.expecting(target.byte_count):
-                await self._receive(chunks, self._reader(target), body)
+                if read_parts is None:
+                    await self._receive(chunks, self._reader(target), body)
+                else:
+                    await self._receive_described(chunks, target, body, read_parts)
         except MultipartError as error:
             msg = f"There was an error reading the multipart request: {error}."
             raise InvalidRequest(msg) from error
@@ -124,32 +141,44 @@ class Stores:
     async def _receive(
         self, chunks: AsyncIterable[bytes], reader: StoreReader, body: StoreBody
     ) -> None:
-        window_s = self._limits.upload_idle_s_max
-        window_bytes = max(1, int(self._limits.upload_bytes_per_s_min * window_s))
-        now = asyncio.get_running_loop().time
-        in_window = 0
-        try:
-            async with asyncio.timeout(window_s) as window:
-                async for chunk in chunks:
-                    in_window += len(chunk)
-                    if in_window >= window_bytes:
-                        window.reschedule(now() + window_s)
-                        in_window = 0
-                    # This holds the loop for less than 0.5 ms.
-                    events = reader.feed(chunk, part_bytes_max_in_memory=self._part_bytes_max(body))
-                    body.keep(reader.part_bytes)
-                    if events:
-                        # What the storage takes is not the client's time.
-                        window.reschedule(None)
+        async with self._keeping_pace() as pace:
+            async for chunk in chunks:
+                pace.came(len(chunk))
+                # This holds the loop for less than 0.5 ms.
+                events = reader.feed(chunk, part_bytes_max_in_memory=self._part_bytes_max(body))
+                body.keep(reader.part_bytes)
+                if events:
+                    with pace.paused():
                         await body.take(events)
-                        window.reschedule(now() + window_s)
-        except TimeoutError as error:
-            msg = (
-                f"fewer than {window_bytes} bytes came within {window_s:g} seconds; send the"
-                " request again, over a faster connection"
-            )
-            raise Stalled(msg) from error
         await body.take(reader.finish())
+
+    async def _receive_described(
+        self,
+        chunks: AsyncIterable[bytes],
+        target: StoreTarget,
+        body: StoreBody,
+        read_parts: ReadParts,
+    ) -> None:
+        limits = self._limits
+        reader = self._described.reader(
+            boundary=target.boundary or b"",
+            part_count_max=limits.part_count_max,
+            part_header_bytes_max=limits.part_header_bytes_max,
+        )
+        async with self._keeping_pace() as pace:
+            parts = await self._described.receive(chunks, reader, body, pace)
+
+        async def store(pieces: Sequence[bytes]) -> None:
+            file = self._reader(replace(target, boundary=None))
+            await store_file(pieces, file, body, lambda: self._part_bytes_max(body))
+
+        await self._described.store(parts, body, read_parts=read_parts, store_file=store)
+
+    def _keeping_pace(self) -> AbstractAsyncContextManager[Pace]:
+        return keeping_pace(
+            window_s=self._limits.upload_idle_s_max,
+            bytes_per_s_min=self._limits.upload_bytes_per_s_min,
+        )
 
     def _part_bytes_max(self, body: StoreBody) -> int:
         """What the part that arrives may keep in memory."""

@@ -105,6 +105,12 @@ class StoreBody:
                 _log.info("refused an instance: %s", event.detail)
                 self._outcomes.append(Refused.of(event))
 
+    async def refuse(self, refused: Refused) -> None:
+        """Notes an instance that could not even be read."""
+        await self._drop_stream()
+        _log.info("refused an instance: %s", refused.comments)
+        self._outcomes.append(refused)
+
     async def settle(self) -> None:
         """Waits for every batch, and lets go of what the request held, come what may."""
         self.keep(0)

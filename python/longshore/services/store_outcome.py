@@ -7,6 +7,7 @@ from typing import NamedTuple
 from longshore.dicom import Instance, Refusal
 
 FAILURE_PROCESSING = 0x0110
+FAILURE_INVALID = 0xA900
 FAILURE_DUPLICATE = 45070
 
 

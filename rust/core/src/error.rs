@@ -7,7 +7,7 @@ use std::fmt;
 /// A request body that cannot be split into parts (RFC 2046 5.1.1). Offsets count bytes of the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// The boundary parameter is empty, longer than 70 characters, or not printable ASCII.
+    /// The boundary parameter is empty, longer than 256 characters, or not printable ASCII.
     BadBoundary,
     /// The body has no bytes.
     Empty,
@@ -41,7 +41,7 @@ impl fmt::Display for BodyError {
             Self::BadBoundary => {
                 write!(
                     f,
-                    "the boundary parameter is not 1 to 70 printable ASCII characters"
+                    "the boundary parameter is not 1 to 256 printable ASCII characters"
                 )
             }
             Self::Empty => write!(f, "the body is empty"),

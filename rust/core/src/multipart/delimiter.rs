@@ -4,8 +4,8 @@ use memchr::memmem::Finder;
 
 use crate::error::BodyError;
 
-/// Longest boundary (RFC 2046 5.1.1), in bytes.
-pub const BOUNDARY_BYTES_MAX: usize = 70;
+/// Longest boundary, in bytes. RFC 2046 5.1.1 allows 70; Orthanc sends two UUIDs, which are 73.
+pub const BOUNDARY_BYTES_MAX: usize = 256;
 /// Longest padding between a boundary and its line end, in bytes; bounds what is held.
 pub const PADDING_BYTES_MAX: usize = 64;
 
