@@ -18,6 +18,7 @@ from longshore.index.search import SearchLimits
 from longshore.services.batch import Batcher, BatchLimits
 from longshore.services.merge import MergeRules
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
+from longshore.services.reindex import reindex_forever
 from longshore.services.store import StoreLimits, Stores
 from longshore.settings import Settings, settings_from
 
@@ -41,6 +42,7 @@ def build_service(settings: Settings) -> Starlette:
             connections = Connections(settings.port, connection_rules(settings))
             async with (
                 _beside(reclaim_forever(origin.database, origin.blobs, rules)),
+                _beside(reindex_forever(origin.database, origin.blobs, origin.reindex_wanted)),
                 _beside(connections.watch()),
             ):
                 yield

@@ -15,8 +15,10 @@ from longshore.dicomweb.changes import change_routes
 from longshore.dicomweb.delete import delete_routes
 from longshore.dicomweb.edge import Edge
 from longshore.dicomweb.errors import EXCEPTION_HANDLERS, text_response
+from longshore.dicomweb.extended_query_tags import extended_query_tag_routes
 from longshore.dicomweb.health import health_routes
 from longshore.dicomweb.json_gzip import JsonGzip
+from longshore.dicomweb.operations import operation_routes
 from longshore.dicomweb.retrieve import retrieve_routes
 from longshore.dicomweb.search import search_routes
 from longshore.dicomweb.store import store_routes
@@ -53,6 +55,8 @@ def build_routes() -> list[BaseRoute]:
         *retrieve_routes,
         *delete_routes,
         *change_routes,
+        *extended_query_tag_routes,
+        *operation_routes,
         *_partition_routes,
     ]
     behind = VersionedRoutes(_tolerant(versioned))

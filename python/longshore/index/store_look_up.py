@@ -12,6 +12,7 @@ from typing import TypeVar
 from longshore.index import arrays, sql
 from longshore.index.arrays import array
 from longshore.index.database import Connection
+from longshore.index.extended_tags import STORE_LOCK
 from longshore.index.new import NewInstance, SeriesName, StudyName, study_of
 from longshore.index.pipeline import Step, run
 
@@ -21,6 +22,7 @@ KEY_BLOCK = 1_024
 """Instance keys come in blocks of so many, as migration 0002 has it: a batch's are consecutive,
 and the change feed needs one row for all of them."""
 
+_LOCK = {"tag_lock": STORE_LOCK}
 _BEGIN = Step(sql.prepared("begin", "BEGIN"))
 
 _Name = TypeVar("_Name", StudyName, SeriesName)
@@ -39,6 +41,7 @@ class Found:
         studies, series: Keys by name of those that are there.
         new_studies, new_series: Keys for those that are not.
         blocks: n first keys of blocks of `KEY_BLOCK` for instances; enough for all entries.
+        tag_version: Of the extended query tags; 0 if there never were any.
     """
 
     existing: frozenset[int]
@@ -48,6 +51,7 @@ class Found:
     new_series: Mapping[SeriesName, int]
     pack_key: int
     blocks: Sequence[int]
+    tag_version: int
 
 
 async def look_up(
@@ -81,7 +85,7 @@ async def look_up(
         connection,
         [
             _BEGIN,
-            Step(_SQL["plan_as_if_large"]),
+            Step(_SQL["plan_as_if_large"], _LOCK),
             Step(_SQL["keep_studies"], parameters),
             Step(_SQL["look_up"], parameters),
         ],
@@ -97,6 +101,7 @@ async def look_up(
         new_series=_by_name(series, row[3]),
         pack_key=int(row[5] or 0),
         blocks=arrays.integers(row[6]),
+        tag_version=int(row[7] or 0),
     )
 
 
