@@ -213,7 +213,9 @@ class Settings:
     search_limit_default: Annotated[
         int, Whole("results of a Search without `limit`", 1, 10_000)
     ] = 100
-    search_limit_max: Annotated[int, Whole("results of a Search, at most", 1, 10_000)] = 200
+    search_limit_max: Annotated[
+        int, Whole("results of a Search, whatever it asks for", 1, 10_000)
+    ] = 5_000
 
     deleted_retention_s: Annotated[
         float, Seconds("how long the bytes of a deleted instance stay", 0.0)

@@ -197,7 +197,7 @@ async def test_nothing_found_is_204_without_a_body(search, path):
         "/studies?TransferSyntaxUID=1",
         "/studies?patientid=x",
         "/studies?limit=0",
-        "/studies?limit=201",
+        "/studies?limit=x",
         "/studies?offset=-1",
         "/studies?fuzzymatching=maybe",
         "/studies?includefield=all,PatientSex",

@@ -23,10 +23,15 @@ def parse(query: str, resource=ALL_STUDIES) -> SearchParameters:
     return parse_parameters(QueryParams(query).multi_items(), resource, SearchLimits())
 
 
+def matches(query: str, resource=ALL_STUDIES):
+    filters = parse(query, resource).filters
+    return {each.attribute.tag: each.match for each in filters}
+
+
 def test_nothing_asked():
     parameters = parse("")
     assert (parameters.limit, parameters.skip) == (100, 0)
-    assert not parameters.matches
+    assert not parameters.filters
     assert not parameters.included
     assert not parameters.is_all
 
@@ -67,14 +72,14 @@ def test_nothing_asked():
     ],
 )
 def test_one_filter(query, tag, match):
-    assert parse(query).matches == {tag: match}
+    assert matches(query) == {tag: match}
 
 
 @pytest.mark.parametrize(
     ("query", "match"), [("0003", Exact(3)), ("-1", Exact(-1)), ("%2B7", Exact(7))]
 )
 def test_integer_strings_are_numbers(query, match):
-    assert parse(f"SeriesNumber={query}", ALL_SERIES).matches == {0x00200011: match}
+    assert matches(f"SeriesNumber={query}", ALL_SERIES) == {0x00200011: match}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +131,6 @@ def test_integers_that_cannot_be_read(value):
         ("00400275/00080050=x", "no attribute"),
         ("emptyvaluematching=true", "no attribute"),
         ("multiplevaluematching=true", "no attribute"),
-        ("orderby=StudyDate", "no attribute"),
         ("=x", "no attribute"),
         ("TransferSyntaxUID=1", "cannot be matched at /studies"),
         ("PatientSex=M", "cannot be matched at /studies; accepted: AccessionNumber"),
@@ -147,8 +151,8 @@ def test_integers_that_cannot_be_read(value):
         ("includefield=00400275.00080050", "no attribute"),
         ("includefield=all,PatientSex", "stands alone"),
         ("includefield=PatientSex&includefield=ALL", "stands alone"),
-        ("limit=0", "from 1 to 200"),
-        ("limit=201", "from 1 to 200"),
+        ("limit=0", "from 1 to"),
+        ("limit=9223372036854775808", "limit"),
         ("limit=-1", "limit"),
         ("limit=ten", "limit"),
         ("limit=", "limit"),
@@ -162,6 +166,19 @@ def test_integers_that_cannot_be_read(value):
         ("fuzzymatching=maybe", "fuzzymatching"),
         ("fuzzymatching=1", "fuzzymatching"),
         ("fuzzymatching=", "fuzzymatching"),
+        ("totalcount=yes", "totalcount"),
+        ("totalcount=true&TotalCount=true", "more than once"),
+        ("orderby=", "ordered"),
+        ("orderby=StudyDate,", "ordered"),
+        ("orderby=studydate", "'studydate'"),
+        ("orderby=--StudyDate", "ordered"),
+        ("orderby=Modality", "'Modality' at /studies; accepted, with -"),
+        ("orderby=PatientSex", "accepted, with - before one that descends: AccessionNumber"),
+        ("orderby=ModalitiesInStudy", "ModalitiesInStudy"),
+        ("orderby=StudyDate,-00080020", "StudyDate twice"),
+        ("cursor=", "cursor"),
+        ("cursor=x", "cursor"),
+        ("cursor=WzFd&offset=0", "exclude each other"),
     ],
 )
 def test_refused(query, says):
@@ -207,6 +224,9 @@ def test_includefield_all(text):
     [
         ("limit=1", 1, 0),
         ("limit=200&offset=0", 200, 0),
+        ("limit=5000", 5_000, 0),
+        ("limit=5001", 5_000, 0),
+        ("limit=9223372036854775807", 5_000, 0),
         ("LIMIT=25&Offset=50", 25, 50),
         ("limit=%2025%20", 25, 0),
         ("offset=9223372036854775807", 100, 2**63 - 1),
@@ -218,7 +238,7 @@ def test_paging(query, limit, skip):
 
 
 def test_the_accept_parameter_is_read_elsewhere():
-    assert not parse("accept=application/dicom%2Bjson").matches
+    assert not matches("accept=application/dicom%2Bjson")
 
 
 _STUDY = "PatientID=x"
@@ -240,7 +260,7 @@ _INSTANCE = "SOPInstanceUID=1"
 def test_levels_that_may_be_matched(resource, accepted):
     for query in (_STUDY, _SERIES, _INSTANCE):
         if query in accepted:
-            assert len(parse(query, resource).matches) == 1
+            assert len(matches(query, resource)) == 1
         else:
             with pytest.raises(InvalidRequest, match="cannot be matched"):
                 parse(query, resource)
@@ -274,8 +294,8 @@ def test_every_matched_attribute_is_accepted_by_keyword_and_by_tag():
     }
     for keyword, tag in attributes.items():
         value = values.get(keyword, "1")
-        by_keyword = parse(f"{keyword}={value}", ALL_INSTANCES).matches
-        assert by_keyword == parse(f"{tag}={value}", ALL_INSTANCES).matches
+        by_keyword = matches(f"{keyword}={value}", ALL_INSTANCES)
+        assert by_keyword == matches(f"{tag}={value}", ALL_INSTANCES)
         assert by_keyword.keys() == {int(tag, 16)}
     with pytest.raises(InvalidRequest) as caught:
         parse("Rows=1", ALL_INSTANCES)
@@ -288,3 +308,22 @@ def test_what_is_searched_for_shows_in_no_repr():
     assert "secret" not in repr(parameters)
     assert "2020" not in repr(parameters)
     assert "secret" not in repr(parse("PatientID=secret"))
+
+
+@pytest.mark.parametrize(
+    ("query", "order"),
+    [
+        ("", []),
+        ("orderby=StudyDate", [("StudyDate", False)]),
+        ("OrderBy=-00080020, 00100010", [("StudyDate", True), ("PatientName", False)]),
+    ],
+)
+def test_orderby(query, order):
+    found = [(each.attribute.keyword, each.is_descending) for each in parse(query).order]
+    assert found == order
+
+
+def test_totalcount():
+    assert parse("totalcount=TRUE").wants_total
+    assert not parse("totalcount=false").wants_total
+    assert not parse("").wants_total

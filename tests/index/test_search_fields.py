@@ -4,6 +4,7 @@ import pytest
 
 from longshore.errors import BlobNotFound, Unavailable
 from longshore.index.search import SearchLimits, SearchQuery
+from longshore.index.search_columns import MATCHED, Filter
 from longshore.index.search_match import Exact, Level
 from longshore.services.search_fields import search_with_fields
 from tests.index.test_search_sample import Segments, metadata, opened, searched_index
@@ -36,9 +37,10 @@ def segments(search_sample):
     return Segments(dict(search_sample.packs))
 
 
-async def find(database, segments, level, *fields, matches=None):
-    query = SearchQuery(level, 1, matches or {}, frozenset(fields), limit=100)
-    return await search_with_fields(database, segments, query, limits=SearchLimits())
+async def find(database, segments, level, *fields, filters=()):
+    query = SearchQuery(level, 1, filters, frozenset(fields), limit=100)
+    page = await search_with_fields(database, segments, query, limits=SearchLimits())
+    return page.results
 
 
 async def test_no_pack_is_touched_for_what_the_index_has(search_database, segments):
@@ -83,7 +85,7 @@ async def test_segments_far_apart_are_read_apart(search_database, segments, monk
 
 async def test_reads_at_the_same_time_are_bounded(search_database, segments, monkeypatch):
     monkeypatch.setattr("longshore.services.search_fields._RUN_GAP_BYTES_MAX", -1)
-    query = SearchQuery(Level.IMAGE, 1, {}, frozenset({PRIVATE}), limit=100)
+    query = SearchQuery(Level.IMAGE, 1, (), frozenset({PRIVATE}), limit=100)
     limits = SearchLimits(segment_reads_max=2)
     await search_with_fields(search_database, segments, query, limits=limits)
     assert segments.concurrent_max == 2
@@ -92,7 +94,11 @@ async def test_reads_at_the_same_time_are_bounded(search_database, segments, mon
 async def test_a_pack_that_went_is_looked_for_once_more(search_database, segments):
     segments.missing_count = 1
     (found,) = await find(
-        search_database, segments, Level.STUDY, PRIVATE, matches={0x0020000D: Exact("1.1")}
+        search_database,
+        segments,
+        Level.STUDY,
+        PRIVATE,
+        filters=[Filter(MATCHED[0x0020000D], Exact("1.1"))],
     )
     assert found.attributes["00091001"]["Value"] == ["private of 1.1.1.2"]
     segments.missing_count = 2

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from longshore.dicom import ATTRIBUTES
 from longshore.index.search import SearchQuery, compose, search
-from longshore.index.search_columns import MATCHED
+from longshore.index.search_columns import MATCHED, Filter
 from longshore.index.search_match import Exact, Level, Range, WordPrefix
 from longshore.index.search_rows import ROW_TAGS
 from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, STUDIES, opened, searched_index
@@ -50,20 +50,24 @@ async def search_database(search_sample):
 
 
 def query(level, fields=(), limit=100, skip=0, partition_key=1, **matches):
-    by_tag = {TAGS[keyword]: match for keyword, match in matches.items()}
-    return SearchQuery(level, partition_key, by_tag, frozenset(fields), limit, skip)
+    filters = [Filter(MATCHED[TAGS[keyword]], match) for keyword, match in matches.items()]
+    return SearchQuery(level, partition_key, filters, frozenset(fields), limit, skip)
+
+
+async def find(database, asked):
+    return (await search(database, asked)).results
 
 
 async def studies(database, **asked):
-    return [found.study_uid for found in await search(database, query(Level.STUDY, **asked))]
+    return [found.study_uid for found in await find(database, query(Level.STUDY, **asked))]
 
 
 async def series(database, **asked):
-    return [found.series_uid for found in await search(database, query(Level.SERIES, **asked))]
+    return [found.series_uid for found in await find(database, query(Level.SERIES, **asked))]
 
 
 async def instances(database, **asked):
-    found = await search(database, query(Level.IMAGE, **asked))
+    found = await find(database, query(Level.IMAGE, **asked))
     return [each.sop_instance_uid for each in found]
 
 
@@ -192,7 +196,7 @@ async def test_values_are_parameters(search_database):
 async def test_study_attributes_and_counts(search_database):
     fields = (0x00100010, 0x00080061, 0x00201206, 0x00201208, 0x00101010)
     asked = query(Level.STUDY, fields, StudyInstanceUID=Exact("1.1"))
-    (found,) = await search(search_database, asked)
+    (found,) = await find(search_database, asked)
     assert found.attributes == {
         "00100010": STUDIES["1.1"]["00100010"],
         "00080061": {"vr": "CS", "Value": ["CT", "MR"]},
@@ -205,7 +209,7 @@ async def test_study_attributes_and_counts(search_database):
 
 async def test_series_count_and_study_attributes(search_database):
     asked = query(Level.SERIES, (0x00201209, 0x00100020), SeriesInstanceUID=Exact("1.1.1"))
-    (found,) = await search(search_database, asked)
+    (found,) = await find(search_database, asked)
     assert found.attributes == {
         "00201209": {"vr": "IS", "Value": [2]},
         "00100020": {"vr": "LO", "Value": ["P1"]},
@@ -215,7 +219,7 @@ async def test_series_count_and_study_attributes(search_database):
 async def test_instance_attributes(search_database):
     fields = (0x00080016, 0x00080018, 0x00083002, 0x00200013, 0x00280008, 0x00280010, 0x00280011)
     asked = query(Level.IMAGE, (*fields, 0x00280100, 0x00080060), SOPInstanceUID=Exact("1.1.1.2"))
-    (found,) = await search(search_database, asked)
+    (found,) = await find(search_database, asked)
     assert found.attributes == {
         "00080016": {"vr": "UI", "Value": [CT_IMAGE]},
         "00080018": {"vr": "UI", "Value": ["1.1.1.2"]},
@@ -231,7 +235,7 @@ async def test_instance_attributes(search_database):
 async def test_attributes_of_lower_levels_come_from_the_newest_instance(search_database):
     fields = (0x00080060, 0x0020000E, 0x00080016, 0x00080018, 0x00080018)
     asked = query(Level.STUDY, fields, StudyInstanceUID=Exact("1.1"))
-    (found,) = await search(search_database, asked)
+    (found,) = await find(search_database, asked)
     assert {tag: each["Value"] for tag, each in found.attributes.items()} == {
         "00080016": [CT_IMAGE],
         "00080018": ["1.1.1.2"],
@@ -253,7 +257,7 @@ async def test_attributes_of_lower_levels_come_from_the_newest_instance(search_d
     ],
 )
 async def test_metadata_is_located_only_where_needed(search_database, level, fields, is_located):
-    found = await search(search_database, query(level, fields))
+    found = await find(search_database, query(level, fields))
     assert found
     assert all((each.segment is not None) is is_located for each in found)
 
@@ -276,9 +280,8 @@ async def test_a_page_read_in_turns_keeps_its_order(search_database, monkeypatch
     ],
 )
 def test_selective_matches_use_their_index(search_sample, level, keyword, value, index_name):
-    statement, values = compose(
-        SearchQuery(level, 7, {TAGS[keyword]: Exact(value)}, frozenset(), limit=100)
-    )
+    one = Filter(MATCHED[TAGS[keyword]], Exact(value))
+    statement, values = compose(SearchQuery(level, 7, [one], frozenset(), limit=100))
     with psycopg.connect(search_sample.dsn) as connection:
         connection.execute(MANY_ROWS)
         plan = connection.execute(sql.SQL("EXPLAIN ") + statement, values).fetchall()

@@ -62,7 +62,7 @@ def test_sizes(text: str, count: int) -> None:
         ("sweep_grace_s", "inf"),
         ("sweep_grace_s", "-0.1"),
         ("data", " "),
-        ("search_limit_default", "201"),
+        ("search_limit_default", "5001"),
     ],
 )
 def test_a_bad_value_names_the_setting_and_not_the_value(name: str, text: str) -> None:

@@ -15,23 +15,31 @@ from longshore.dicomweb.search_attributes import (
     SearchResource,
     returned_tags,
 )
+from longshore.dicomweb.search_paging import paging_headers
 from longshore.dicomweb.search_parameters import parse_parameters
 from longshore.dicomweb.search_results import render
 from longshore.dicomweb.urls import checked_uid, service_url
 from longshore.dicomweb.versions import api_version
 from longshore.index.search import SearchQuery
-from longshore.index.search_columns import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID
-from longshore.index.search_match import Exact, Match
+from longshore.index.search_columns import (
+    MATCHED,
+    SERIES_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    Filter,
+)
+from longshore.index.search_match import Exact
 from longshore.services.search_fields import search_with_fields
 
 _PATH_TAGS: Final = {"study": STUDY_INSTANCE_UID, "series": SERIES_INSTANCE_UID}
 
 
-def _path_matches(request: Request) -> dict[int, Match]:
+def _path_filters(request: Request) -> list[Filter]:
     params = request.path_params
-    return {
-        tag: Exact(checked_uid(params[name])) for name, tag in _PATH_TAGS.items() if name in params
-    }
+    return [
+        Filter(MATCHED[tag], Exact(checked_uid(params[name])))
+        for name, tag in _PATH_TAGS.items()
+        if name in params
+    ]
 
 
 def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]]:
@@ -39,32 +47,38 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
         """Answers 200 with an array, or 204 without a body if nothing matches."""
         require_dicom_json(request)
         origin = origin_of(request)
-        matches = _path_matches(request)
+        filters = _path_filters(request)
         parameters = parse_parameters(
             request.query_params.multi_items(), resource, origin.search_limits
         )
-        matches |= parameters.matches
+        filters += parameters.filters
         tags = returned_tags(
             resource,
             api_version=api_version(request),
             is_all=parameters.is_all,
-            asked=parameters.included | matches.keys(),
+            asked=parameters.included | {each.attribute.tag for each in filters},
         )
         query = SearchQuery(
             level=resource.level,
             partition_key=origin.partition_key,
-            matches=matches,
+            filters=filters,
             fields=tags - SYNTHETIC_TAGS,
             limit=parameters.limit,
             skip=parameters.skip,
+            order=parameters.order,
+            behind=parameters.behind,
+            wants_total=parameters.wants_total,
         )
-        results = await search_with_fields(
+        page = await search_with_fields(
             origin.database, origin.blobs, query, limits=origin.search_limits
         )
-        if not results:
-            return Response(status_code=204)
-        body = await render(results, tags=tags, service=service_url(request))
-        return Response(body, media_type=DICOM_JSON)
+        service = service_url(request)
+        url = service + resource.path.format(**request.path_params)
+        headers = paging_headers(request, page, resource=url)
+        if not page.results:
+            return Response(status_code=204, headers=headers)
+        body = await render(page.results, tags=tags, service=service)
+        return Response(body, headers=headers, media_type=DICOM_JSON)
 
     return search
 

@@ -5,21 +5,23 @@ matched here is an error that says what can.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from longshore.dicomweb.search_attributes import SearchResource, tag_of
-from longshore.dicomweb.search_values import parse_match
+from longshore.dicomweb.search_attributes import SearchResource
+from longshore.dicomweb.search_cursor import read_cursor
+from longshore.dicomweb.search_filters import parse_filters
+from longshore.dicomweb.search_names import parse_included, parse_order, shown
 from longshore.errors import InvalidRequest
 from longshore.index.search import SearchLimits
-from longshore.index.search_columns import MATCHED
-from longshore.index.search_match import Match
+from longshore.index.search_columns import MATCHED, Filter, Matched
+from longshore.index.search_order import OrderBy, Position
 
-_OFFSET_MAX: Final = 2**63 - 1  # PostgreSQL's bigint
+_INTEGER_MAX: Final = 2**63 - 1  # PostgreSQL's bigint
 _INTEGER: Final = re.compile(r"\d{1,19}", re.ASCII)
-_SHOWN: Final = re.compile(r"[A-Za-z0-9]{1,64}")  # what may be repeated in an error text
 _BOOLEANS: Final = {"true": True, "false": False}
+_OPTIONS: Final = ("limit", "offset", "fuzzymatching", "orderby", "cursor", "totalcount")
 # `accept` stands for the header (PS3.18 8.3.3.1); media_types reads it.
 _ELSEWHERE: Final = "accept"
 
@@ -29,21 +31,31 @@ class SearchParameters:
     """What a query string asks for.
 
     Attributes:
-        matches: The filters, by tag, in the order given; may be empty.
+        filters: In the order given; may be empty.
         included: The tags of `includefield`.
         is_all: `includefield=all`.
+        limit: At most what is served at once.
         skip: The parameter `offset`: results, not bytes.
+        order: The parameter `orderby`, an extension; may be empty.
+        behind: The parameter `cursor`, an extension: where the page begins.
+        wants_total: The parameter `totalcount`, an extension.
     """
 
-    matches: Mapping[int, Match]
+    filters: Sequence[Filter]
     included: frozenset[int]
     is_all: bool
     limit: int
     skip: int
+    order: Sequence[OrderBy]
+    behind: Position | None
+    wants_total: bool
 
 
 def parse_parameters(
-    pairs: Iterable[tuple[str, str]], resource: SearchResource, limits: SearchLimits
+    pairs: Iterable[tuple[str, str]],
+    resource: SearchResource,
+    limits: SearchLimits,
+    matched: Mapping[int, Matched] = MATCHED,
 ) -> SearchParameters:
     """Reads the decoded parameters of a Search.
 
@@ -51,6 +63,7 @@ def parse_parameters(
         pairs: Keys and values in their order; white space around them means nothing.
         resource: Decides the attributes that may be matched.
         limits: Decide the default and the bound of `limit`.
+        matched: What can be matched at all, by tag; of these the resource's levels.
 
     Raises:
         InvalidRequest: The first thing that is wrong, and what is accepted instead.
@@ -62,24 +75,35 @@ def parse_parameters(
         option = key.lower()
         if option == "includefield":
             include_lists.append(value)
-        elif option in ("limit", "offset", "fuzzymatching"):
+        elif option in _OPTIONS:
             _add_once(options, option, value)
         elif option != _ELSEWHERE:
             _add_once(filters, key, value)
-    included, is_all = _included(include_lists)
+    included, is_all = parse_included(include_lists)
+    accepted = {tag: each for tag, each in matched.items() if each.level in resource.matched_levels}
+    order = parse_order(options.get("orderby"), resource, accepted)
+    if "cursor" in options and "offset" in options:
+        raise InvalidRequest("Invalid query: cursor and offset exclude each other; give one.")
     return SearchParameters(
-        matches=_matches(filters, resource, is_fuzzy=_fuzzymatching(options)),
+        filters=parse_filters(
+            filters, resource, accepted, is_fuzzy=_boolean(options, "fuzzymatching")
+        ),
         included=included,
         is_all=is_all,
-        limit=_integer(options, "limit", limits.results_default, 1, limits.results_max),
-        skip=_integer(options, "offset", 0, 0, _OFFSET_MAX),
+        limit=min(
+            _integer(options, "limit", limits.results_default, 1, _INTEGER_MAX), limits.results_max
+        ),
+        skip=_integer(options, "offset", 0, 0, _INTEGER_MAX),
+        order=order,
+        behind=read_cursor(options["cursor"], order) if "cursor" in options else None,
+        wants_total=_boolean(options, "totalcount"),
     )
 
 
 def _add_once(parameters: dict[str, str], key: str, value: str) -> None:
     if key in parameters:
         raise InvalidRequest(
-            f"Invalid query: {_shown(key)} is given more than once; each parameter but"
+            f"Invalid query: {shown(key)} is given more than once; each parameter but"
             " includefield may be given once."
         )
     parameters[key] = value
@@ -100,74 +124,8 @@ def _integer(
     return number
 
 
-def _fuzzymatching(options: Mapping[str, str]) -> bool:
-    is_fuzzy = _BOOLEANS.get(options.get("fuzzymatching", "false").lower())
-    if is_fuzzy is None:
-        raise InvalidRequest("The query parameter 'fuzzymatching' is invalid: true or false.")
-    return is_fuzzy
-
-
-def _included(include_lists: Iterable[str]) -> tuple[frozenset[int], bool]:
-    names = [name.strip() for text in include_lists for name in text.split(",")]
-    if any(name.lower() == "all" for name in names):
-        if len(names) > 1:
-            raise InvalidRequest(
-                "Invalid query: includefield=all stands alone; leave out the other fields, or all."
-            )
-        return frozenset(), True
-    tags: set[int] = set()
-    for name in names:
-        tag = tag_of(name)
-        if tag is None:
-            raise InvalidRequest(
-                f"Invalid query: includefield has {_shown(name)}, which is no attribute;"
-                f" {_ATTRIBUTE_NAMES}, or all."
-            )
-        tags.add(tag)
-    return frozenset(tags), False
-
-
-def _matches(
-    filters: Mapping[str, str], resource: SearchResource, *, is_fuzzy: bool
-) -> dict[int, Match]:
-    matches: dict[int, Match] = {}
-    for key, value in filters.items():
-        tag = tag_of(key)
-        if tag is None:
-            raise InvalidRequest(
-                f"Invalid query: {_shown(key)} is no parameter and no attribute;"
-                f" {_ATTRIBUTE_NAMES}."
-            )
-        attribute = MATCHED.get(tag)
-        if attribute is None or attribute.level not in resource.matched_levels:
-            raise InvalidRequest(
-                f"Invalid query: {_shown(key)} cannot be matched at {resource.path}; accepted:"
-                f" {', '.join(_accepted(resource))}."
-            )
-        if tag in matches:
-            raise InvalidRequest(
-                f"Invalid query: {attribute.keyword} is given both by keyword and by tag; each"
-                " attribute may be given once."
-            )
-        if not value:
-            raise InvalidRequest(
-                f"Invalid query: {attribute.keyword} has an empty value; leave the parameter out"
-                " to match everything."
-            )
-        matches[tag] = parse_match(attribute, value, is_fuzzy=is_fuzzy)
-    return matches
-
-
-_ATTRIBUTE_NAMES: Final = (
-    "attributes are named by their keyword (case-sensitive) or by 8 hexadecimal digits"
-)
-
-
-def _accepted(resource: SearchResource) -> list[str]:
-    matched = MATCHED.values()
-    return sorted(each.keyword for each in matched if each.level in resource.matched_levels)
-
-
-def _shown(key: str) -> str:
-    """Returns a key for an error text; not where it could be a value in the wrong place."""
-    return f"'{key}'" if _SHOWN.fullmatch(key) else "a parameter"
+def _boolean(options: Mapping[str, str], name: str) -> bool:
+    value = _BOOLEANS.get(options.get(name, "false").lower())
+    if value is None:
+        raise InvalidRequest(f"The query parameter '{name}' is invalid: true or false.")
+    return value

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from longshore.index.search_columns import MATCHED
-from longshore.index.search_match import Level, Match
+from longshore.index.search_match import Level
+from longshore.index.search_order import Order, OrderBy, Position
 from longshore.index.search_rows import (
     ROW_TAGS,
     SERIES_TAGS,
@@ -26,16 +26,15 @@ from longshore.index.search_rows import (
 from longshore.index.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from psycopg import AsyncCursor
 
     from longshore.index.database import Database
+    from longshore.index.search_columns import Filter
 
 _STATEMENTS: Final = load("search.sql")
-_NAMES: Final = {
-    Level.STUDY: "search_studies",
-    Level.SERIES: "search_series",
-    Level.IMAGE: "search_instances",
-}
+_RESULTS: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
 _ROWS_PER_TURN: Final = 32  # some 10 µs each: other requests get the event loop in between
 
 
@@ -44,7 +43,7 @@ class SearchLimits:
     """Bounds of one Search."""
 
     results_default: int = 100
-    results_max: int = 200
+    results_max: int = 5_000  # served of a higher `limit`
     segment_reads_max: int = 16  # at the same time, of one request
 
 
@@ -54,19 +53,26 @@ class SearchQuery:
 
     Attributes:
         level: Of the results.
-        matches: What every result meets, by tag; keys are in `search_columns.MATCHED` and of
-            `level` or above. The UIDs of a path are matches as well.
+        filters: What every result meets, on attributes of `level` or above. The UIDs of a path
+            are filters as well.
         fields: Tags wanted in the results.
         limit: Results at most.
         skip: Results left out before the first.
+        order: The attribute that comes first in it first; all of them `is_ordered`. What these
+            leave equal comes newest first.
+        behind: The result that the page begins behind, in the same order.
+        wants_total: Whether all results are counted.
     """
 
     level: Level
     partition_key: int
-    matches: Mapping[int, Match]
+    filters: Sequence[Filter]
     fields: frozenset[int]
     limit: int
     skip: int = 0
+    order: Sequence[OrderBy] = ()
+    behind: Position | None = None
+    wants_total: bool = False
 
     @property
     def metadata_fields(self) -> frozenset[int]:
@@ -74,42 +80,84 @@ class SearchQuery:
         return self.fields - ROW_TAGS
 
 
-async def search(database: Database, query: SearchQuery) -> list[Found]:
-    """Returns one page of results, newest first.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of results.
 
-    The order is total, so pages neither repeat nor lose a result unless something is stored or
-    deleted between them.
+    Attributes:
+        results: In the order of the query.
+        last: The place of the last result if there are more behind it.
+        total: How many results there are without `limit`, `skip` and `behind`, if it was asked.
+    """
+
+    results: list[Found]
+    last: Position | None
+    total: int | None
+
+
+async def search(database: Database, query: SearchQuery) -> Page:
+    """Returns one page of results.
 
     Raises:
         Unavailable: The database does not answer.
     """
     statement, values = compose(query)
+    order = Order(query.level, query.order)
     reader = RowReader(query.level, query.fields)
     results: list[Found] = []
+    last_row: dict[str, Any] = {}
+    has_more = False
     async with database.connection() as connection, connection.cursor(row_factory=dict_row) as rows:
         # Not prepared: each search is planned for its own values. A plan for any values would
         # walk the newest rows even where one accession number leads straight to its study.
         await rows.execute(statement, values, prepare=False)
         while turn := await rows.fetchmany(_ROWS_PER_TURN):
+            if len(results) + len(turn) > query.limit:
+                turn.pop()  # one row more than asked: there is more
+                has_more = True
             results += [reader.found(row) for row in turn]
+            last_row = turn[-1] if turn else last_row
             await asyncio.sleep(0)
-    return results
+        total = await _total(rows, query) if query.wants_total else None
+    return Page(results, order.position(last_row) if has_more else None, total)
+
+
+async def _total(rows: AsyncCursor[dict[str, Any]], query: SearchQuery) -> int:
+    statement, values = compose_count(query)
+    await rows.execute(statement, values, prepare=False)
+    row = await rows.fetchone()
+    return row["count"] if row is not None else 0
 
 
 def compose(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
-    """Returns the statement of a search and the values of its parameters."""
-    values: dict[str, Any] = {
-        "partition_key": query.partition_key,
-        "limit": query.limit,
-        "skip": query.skip,
-        **_wants(query),
-    }
+    """Returns the statement of a page and one row more, and the values of its parameters."""
+    conditions, values = _conditions(query)
+    values |= {"limit": query.limit + 1, "skip": query.skip, **_wants(query)}
+    order = Order(query.level, query.order)
+    if query.behind is not None:
+        conditions.append(order.behind(query.behind, values=values))
+    statement = sql.SQL(_STATEMENTS[f"search_{_RESULTS[query.level]}"]).format(
+        conditions=sql.SQL(" AND ").join(conditions),
+        order_columns=order.columns,
+        order_names=order.names,
+        order=order.terms,
+    )
+    return statement, values
+
+
+def compose_count(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
+    """Returns the statement that counts all results, and the values of its parameters."""
+    conditions, values = _conditions(query)
+    statement = sql.SQL(_STATEMENTS[f"count_{_RESULTS[query.level]}"])
+    return statement.format(conditions=sql.SQL(" AND ").join(conditions)), values
+
+
+def _conditions(query: SearchQuery) -> tuple[list[sql.Composable], dict[str, Any]]:
+    values: dict[str, Any] = {"partition_key": query.partition_key}
     conditions: list[sql.Composable] = [sql.SQL("study.partition_key = %(partition_key)s")]
-    for number, (tag, match) in enumerate(query.matches.items()):
-        name = f"match_{number}"
-        conditions.append(MATCHED[tag].condition(match, name=name, values=values))
-    template = sql.SQL(_STATEMENTS[_NAMES[query.level]])
-    return template.format(conditions=sql.SQL(" AND ").join(conditions)), values
+    for number, each in enumerate(query.filters):
+        conditions.append(each.condition(name=f"match_{number}", values=values))
+    return conditions, values
 
 
 def _wants(query: SearchQuery) -> dict[str, bool]:

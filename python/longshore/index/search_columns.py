@@ -22,7 +22,7 @@ SOP_INSTANCE_UID: Final = 0x00080018
 SOP_CLASS_UID: Final = 0x00080016
 MODALITIES_IN_STUDY: Final = 0x00080061
 
-_TABLES: Final[Mapping[Level, str]] = {
+TABLES: Final[Mapping[Level, str]] = {
     Level.STUDY: "study",
     Level.SERIES: "series",
     Level.IMAGE: "instance",
@@ -53,17 +53,28 @@ _NAME_DELIMITERS: Final = re.compile(r"[ ^=]+")  # between words, components and
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """One attribute that can be a filter."""
+    """One attribute that can be a filter.
+
+    Whoever has more attributes than the table (extended query tags) makes more of these and hands
+    them to the parser beside `MATCHED`: a filter brings its own SQL.
+
+    Attributes:
+        column: SQL for the attribute's match key.
+        within: What the test of the key stands in where the key is not in the level's own row:
+            `EXISTS (SELECT FROM … WHERE … AND {test})`.
+    """
 
     tag: int
     keyword: str
     vr: str
     level: Level
+    column: sql.Composable
+    within: sql.SQL | None = None
 
     @property
-    def _column(self) -> sql.Identifier:
-        own = (_TABLES[self.level], _snake_case(self.keyword))
-        return sql.Identifier(*_COLUMNS.get(self.tag, own))
+    def is_ordered(self) -> bool:
+        """True if results can be ordered by it: each has one value, in a row that is joined."""
+        return self.within is None
 
     def condition(self, match: Match, *, name: str, values: dict[str, Any]) -> sql.Composable:
         """Returns the condition that a row meets the match.
@@ -74,30 +85,29 @@ class Matched:
             values: Gets the parameters' values.
         """
         test = self._test(match, name=name, values=values)
-        within = _WITHIN.get(self.tag)
-        return test if within is None else within.format(test=test)
+        return test if self.within is None else self.within.format(test=test)
 
     def _test(self, match: Match, *, name: str, values: dict[str, Any]) -> sql.Composable:
         match match:
             case Exact(value=value):
                 values[name] = self._key(value)
-                return sql.SQL("{} = {}").format(self._column, sql.Placeholder(name))
+                return sql.SQL("{} = {}").format(self.column, sql.Placeholder(name))
             case Range(first=first, last=last):
                 tests: list[sql.Composable] = []
                 if first is not None:
                     values[f"{name}_first"] = first
                     at_least = sql.SQL("{} >= {}")
-                    tests.append(at_least.format(self._column, sql.Placeholder(f"{name}_first")))
+                    tests.append(at_least.format(self.column, sql.Placeholder(f"{name}_first")))
                 if last is not None:
                     values[f"{name}_last"] = last
                     at_most = sql.SQL("{} <= {}")
-                    tests.append(at_most.format(self._column, sql.Placeholder(f"{name}_last")))
+                    tests.append(at_most.format(self.column, sql.Placeholder(f"{name}_last")))
                 return sql.SQL(" AND ").join(tests)
             case WordPrefix(words=words):
                 # A space before the first word, so that every word begins behind one.
                 values[name] = f"% {_escaped(fold_name(' '.join(words)))}%"
                 return sql.SQL("' ' || translate({}, '^=', '  ') LIKE {}").format(
-                    self._column, sql.Placeholder(name)
+                    self.column, sql.Placeholder(name)
                 )
 
     def _key(self, value: object) -> object:
@@ -122,17 +132,34 @@ def _snake_case(keyword: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", keyword).lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition on the results: an attribute and what it must meet."""
+
+    attribute: Matched
+    match: Match
+
+    def condition(self, *, name: str, values: dict[str, Any]) -> sql.Composable:
+        """Returns the SQL condition; as `Matched.condition`."""
+        return self.attribute.condition(self.match, name=name, values=values)
+
+
+def _column(tag: int, level: Level, keyword: str) -> sql.Identifier:
+    return sql.Identifier(*_COLUMNS.get(tag, (TABLES[level], _snake_case(keyword))))
+
+
 def _matched() -> dict[int, Matched]:
-    found = {
-        row.tag: Matched(row.tag, row.keyword, row.vr, Level(row.level))
+    rows = [
+        (row.tag, row.keyword, row.vr, Level(row.level))
         for row in ATTRIBUTES
         if row.is_matched and row.tag not in _RETURNED_ONLY
-    }
+    ]
     # Computed from the series of a study, so it has no column of its own.
-    found[MODALITIES_IN_STUDY] = Matched(
-        MODALITIES_IN_STUDY, "ModalitiesInStudy", "CS", Level.STUDY
-    )
-    return found
+    rows.append((MODALITIES_IN_STUDY, "ModalitiesInStudy", "CS", Level.STUDY))
+    return {
+        tag: Matched(tag, keyword, vr, level, _column(tag, level, keyword), within=_WITHIN.get(tag))
+        for tag, keyword, vr, level in rows
+    }
 
 
 MATCHED: Final[Mapping[int, Matched]] = _matched()

@@ -14,7 +14,7 @@ from longshore.blobs.store import BlobStore
 from longshore.errors import BlobNotFound, Unavailable
 from longshore.extent import Extent
 from longshore.index.database import Database
-from longshore.index.search import SearchLimits, SearchQuery, search
+from longshore.index.search import Page, SearchLimits, SearchQuery, search
 from longshore.index.search_rows import Element, Found, MetadataSegment
 
 _RUN_GAP_BYTES_MAX = 16 * 1024  # reading over less costs less than another request to storage
@@ -23,22 +23,22 @@ _RUN_BYTES_MAX = 1024**2
 
 async def search_with_fields(
     database: Database, blobs: BlobStore, query: SearchQuery, *, limits: SearchLimits
-) -> list[Found]:
+) -> Page:
     """Returns one page of results as `index.search`, each with all the wanted attributes it has.
 
     Raises:
         Unavailable: The database or the storage does not answer.
     """
-    results = await search(database, query)
+    page = await search(database, query)
     if not query.metadata_fields:
-        return results
+        return page
     try:
-        await _add_fields(blobs, results, query, limits)
+        await _add_fields(blobs, page.results, query, limits)
     except BlobNotFound:
         # A pack went between the two reads, after a delete or a compaction.
-        results = await search(database, query)
-        await _add_fields(blobs, results, query, limits)
-    return results
+        page = await search(database, query)
+        await _add_fields(blobs, page.results, query, limits)
+    return page
 
 
 async def _add_fields(

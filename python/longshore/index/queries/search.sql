@@ -1,6 +1,8 @@
 -- name: search_studies
--- One page of studies, newest first, with counts and the newest instance of each where wanted.
+-- One page of studies in the order asked for, with counts and the newest instance of each
+-- where wanted.
 SELECT
+    {order_names},
     page.study_uid,
     CASE WHEN %(wants_study)s THEN page.attributes::text END AS study_attributes,
     newest.series_uid,
@@ -11,10 +13,10 @@ SELECT
     sop_class.uid AS sop_class_uid, transfer_syntax.uid AS transfer_syntax_uid,
     pack.pack_id, newest.segment_offset, newest.segment_length, newest.segment_plain_length
 FROM (
-    SELECT study.study_key, study.study_uid, study.attributes
+    SELECT {order_columns}, study.study_key, study.study_uid, study.attributes
     FROM study
     WHERE {conditions}
-    ORDER BY study.study_key DESC
+    ORDER BY {order}
     LIMIT %(limit)s OFFSET %(skip)s
 ) AS page
 LEFT JOIN LATERAL (
@@ -48,11 +50,13 @@ LEFT JOIN LATERAL (
 LEFT JOIN pack ON pack.pack_key = newest.pack_key
 LEFT JOIN uid_name AS sop_class ON sop_class.uid_key = newest.sop_class_key
 LEFT JOIN uid_name AS transfer_syntax ON transfer_syntax.uid_key = newest.transfer_syntax_key
-ORDER BY page.study_key DESC;
+ORDER BY {order};
 
 -- name: search_series
--- One page of series, newest first, with counts and the newest instance of each where wanted.
+-- One page of series in the order asked for, with counts and the newest instance of each
+-- where wanted.
 SELECT
+    {order_names},
     page.study_uid,
     CASE WHEN %(wants_study)s THEN page.study_attributes::text END AS study_attributes,
     page.series_uid,
@@ -65,12 +69,12 @@ SELECT
     pack.pack_id, newest.segment_offset, newest.segment_length, newest.segment_plain_length
 FROM (
     SELECT
-        series.series_key, series.study_key, series.series_uid, series.attributes,
+        {order_columns}, series.series_key, series.study_key, series.series_uid, series.attributes,
         series.instance_count, study.study_uid, study.attributes AS study_attributes
     FROM series
     JOIN study ON study.study_key = series.study_key
     WHERE {conditions}
-    ORDER BY series.series_key DESC
+    ORDER BY {order}
     LIMIT %(limit)s OFFSET %(skip)s
 ) AS page
 LEFT JOIN LATERAL (
@@ -95,11 +99,12 @@ LEFT JOIN LATERAL (
 LEFT JOIN pack ON pack.pack_key = newest.pack_key
 LEFT JOIN uid_name AS sop_class ON sop_class.uid_key = newest.sop_class_key
 LEFT JOIN uid_name AS transfer_syntax ON transfer_syntax.uid_key = newest.transfer_syntax_key
-ORDER BY page.series_key DESC;
+ORDER BY {order};
 
 -- name: search_instances
--- One page of instances, newest first, with the counts of their studies where wanted.
+-- One page of instances in the order asked for, with the counts of their studies where wanted.
 SELECT
+    {order_names},
     page.study_uid,
     CASE WHEN %(wants_study)s THEN page.study_attributes::text END AS study_attributes,
     page.series_uid,
@@ -112,7 +117,7 @@ SELECT
     pack.pack_id, page.segment_offset, page.segment_length, page.segment_plain_length
 FROM (
     SELECT
-        instance.instance_key, instance.pack_key, instance.sop_instance_uid,
+        {order_columns}, instance.pack_key, instance.sop_instance_uid,
         instance.instance_number, instance.number_of_frames, instance.image_rows,
         instance.image_columns, instance.bits_allocated, instance.sop_class_key,
         instance.transfer_syntax_key, instance.segment_offset, instance.segment_length,
@@ -124,7 +129,7 @@ FROM (
     JOIN series ON series.series_key = instance.series_key
     JOIN study ON study.study_key = series.study_key
     WHERE {conditions}
-    ORDER BY instance.instance_key DESC
+    ORDER BY {order}
     LIMIT %(limit)s OFFSET %(skip)s
 ) AS page
 LEFT JOIN LATERAL (
@@ -138,4 +143,23 @@ LEFT JOIN LATERAL (
 LEFT JOIN pack ON pack.pack_key = page.pack_key AND %(wants_newest)s
 LEFT JOIN uid_name AS sop_class ON sop_class.uid_key = page.sop_class_key
 LEFT JOIN uid_name AS transfer_syntax ON transfer_syntax.uid_key = page.transfer_syntax_key
-ORDER BY page.instance_key DESC;
+ORDER BY {order};
+
+-- name: count_studies
+-- How many studies meet the conditions.
+SELECT count(*) FROM study WHERE {conditions};
+
+-- name: count_series
+-- How many series meet the conditions.
+SELECT count(*)
+FROM series
+JOIN study ON study.study_key = series.study_key
+WHERE {conditions};
+
+-- name: count_instances
+-- How many instances meet the conditions.
+SELECT count(*)
+FROM instance
+JOIN series ON series.series_key = instance.series_key
+JOIN study ON study.study_key = series.study_key
+WHERE {conditions};
