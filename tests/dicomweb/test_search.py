@@ -85,6 +85,7 @@ async def test_a_study_in_v1_and_v2(search):
         "00080020": {"vr": "DA", "Value": ["20200131"]},
         "00080050": {"vr": "SH", "Value": ["Acc 1"]},
         "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+        "00080060": {"vr": "CS", "Value": ["MR"]},
         "00080061": {"vr": "CS", "Value": ["CT", "MR"]},
         "00080090": {"vr": "PN", "Value": [{"Alphabetic": "Müller^Max"}]},
         "00081030": {"vr": "LO", "Value": ["Head CT"]},
@@ -120,6 +121,7 @@ async def test_an_instance_in_v1_and_v2(search):
     assert v2 == {
         "00080018": {"vr": "UI", "Value": ["1.1.1.2"]},
         "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+        "00083002": {"vr": "UI", "Value": [EXPLICIT]},
         "00081190": {"vr": "UR", "Value": [f"{SERVICE}/v2{url}"]},
         "0020000D": {"vr": "UI", "Value": ["1.1"]},
         "0020000E": {"vr": "UI", "Value": ["1.1.1"]},
@@ -173,7 +175,7 @@ async def test_filters_are_returned(search):
     "path",
     [
         "/studies?StudyInstanceUID=9",
-        "/studies?PatientID=P*",
+        "/studies?PatientID=Q*",
         "/studies/9/series",
         "/studies/9/instances",
         "/studies/1.1/series/9/instances",
@@ -204,7 +206,7 @@ async def test_nothing_found_is_204_without_a_body(search, path):
         "/studies?includefield=NotATag",
         "/studies?PatientID=1&00100020=1",
         "/studies?PatientID=1&PatientID=1",
-        "/studies?PatientID=",
+        "/studies?PatientID=%00",
         "/studies?PatientID=a%00b",
         "/studies/1.1/series?PatientID=P1",
         "/studies/1.1/series?StudyInstanceUID=1.1",

@@ -1,6 +1,6 @@
 """The query string of a Search: every rule of the model, as a table."""
 
-from datetime import date, time
+from datetime import date, datetime, time
 
 import pytest
 from starlette.datastructures import QueryParams
@@ -16,7 +16,18 @@ from longshore.dicomweb.search_attributes import (
 from longshore.dicomweb.search_parameters import SearchParameters, parse_parameters
 from longshore.errors import InvalidRequest
 from longshore.index.search import SearchLimits
-from longshore.index.search_match import Exact, Range, WordPrefix
+from longshore.index.search_filters import DateTimeFilter, Filter
+from longshore.index.search_items import ItemFilter
+from longshore.index.search_match import (
+    AllOf,
+    AnyOf,
+    DateTimeRange,
+    Empty,
+    Exact,
+    Range,
+    Wildcard,
+    WordPrefix,
+)
 
 
 def parse(query: str, resource=ALL_STUDIES) -> SearchParameters:
@@ -24,7 +35,7 @@ def parse(query: str, resource=ALL_STUDIES) -> SearchParameters:
 
 
 def matches(query: str, resource=ALL_STUDIES):
-    filters = parse(query, resource).filters
+    filters = [each for each in parse(query, resource).filters if isinstance(each, Filter)]
     return {each.attribute.tag: each.match for each in filters}
 
 
@@ -45,10 +56,33 @@ def test_nothing_asked():
         (" PatientID =%20A1%09", 0x00100020, Exact("A1")),
         ("PatientName=Doe+John", 0x00100010, Exact("Doe John")),
         ("PatientName=J%C3%B6rg", 0x00100010, Exact("Jörg")),
-        ("PatientID=A*", 0x00100020, Exact("A*")),
-        ("PatientID=a%5Cb", 0x00100020, Exact("a\\b")),
+        ("PatientID=A*", 0x00100020, Wildcard("A*")),
+        ("PatientID=?%2A", 0x00100020, Wildcard("?*")),
+        ("PatientID=a%5Cb", 0x00100020, AnyOf((Exact("a"), Exact("b")))),
+        ("PatientID=a%5Cb*%5C", 0x00100020, AnyOf((Exact("a"), Wildcard("b*")))),
+        ("PatientID=a,b", 0x00100020, Exact("a,b")),
+        ('PatientID=""', 0x00100020, Exact('""')),
+        ('PatientID=""&emptyvaluematching=true', 0x00100020, Empty()),
+        ("StudyDate=%22%22&EmptyValueMatching=TRUE", 0x00080020, Empty()),
         ("PatientID=a-b", 0x00100020, Exact("a-b")),
-        ("StudyInstanceUID=1.2%5C1.3", 0x0020000D, Exact("1.2\\1.3")),
+        ("StudyInstanceUID=1.2%5C1.3", 0x0020000D, AnyOf((Exact("1.2"), Exact("1.3")))),
+        ("StudyInstanceUID=1.2\\1.3", 0x0020000D, AnyOf((Exact("1.2"), Exact("1.3")))),
+        ("StudyInstanceUID=1.2,%201.3%2C", 0x0020000D, AnyOf((Exact("1.2"), Exact("1.3")))),
+        ("StudyInstanceUID=1.2%00", 0x0020000D, Exact("1.2")),
+        ("StudyInstanceUID=1.?", 0x0020000D, Exact("1.?")),
+        ("ModalitiesInStudy=CT,MR", 0x00080061, AnyOf((Exact("CT"), Exact("MR")))),
+        (
+            "ModalitiesInStudy=CT%5CMR&multiplevaluematching=false",
+            0x00080061,
+            AnyOf((Exact("CT"), Exact("MR"))),
+        ),
+        (
+            "ModalitiesInStudy=CT%5CMR&multiplevaluematching=true",
+            0x00080061,
+            AllOf((Exact("CT"), Exact("MR"))),
+        ),
+        ("PatientID=a%5Cb&multiplevaluematching=true", 0x00100020, AnyOf((Exact("a"), Exact("b")))),
+        ("PatientName=*joh*&fuzzymatching=true", 0x00100010, Wildcard("*joh*")),
         ("ModalitiesInStudy=CT", 0x00080061, Exact("CT")),
         ("StudyDate=20200229", 0x00080020, Exact(date(2020, 2, 29))),
         ("StudyDate=20200101-20201231", 0x00080020, Range(date(2020, 1, 1), date(2020, 12, 31))),
@@ -73,6 +107,79 @@ def test_nothing_asked():
 )
 def test_one_filter(query, tag, match):
     assert matches(query) == {tag: match}
+
+
+@pytest.mark.parametrize(
+    "query", ["PatientID=", "PatientID=%20", "PatientID", "PatientID=*", "PatientID=**"]
+)
+def test_universal_matching_only_returns_the_attribute(query):
+    for other in ("", "&emptyvaluematching=true", "&fuzzymatching=true"):
+        parameters = parse(query + other)
+        assert not parameters.filters
+        assert parameters.matched == {0x00100020}
+
+
+@pytest.mark.parametrize("query", ["StudyDate=*", "StudyTime=", "StudyInstanceUID=*"])
+def test_universal_matching_of_any_vr(query):
+    assert not parse(query).filters
+    assert len(parse(query).matched) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "last"),
+    [
+        (
+            "StudyDate=20060705-20060707&StudyTime=1000-1800",
+            datetime(2006, 7, 5, 10),  # noqa: DTZ001 - stored without a time zone
+            datetime(2006, 7, 7, 18),  # noqa: DTZ001
+        ),
+        (
+            "StudyTime=1800-1000&StudyDate=20060705-20060707",
+            datetime(2006, 7, 5, 18),  # noqa: DTZ001
+            datetime(2006, 7, 7, 10),  # noqa: DTZ001
+        ),
+        ("StudyDate=20060705-&StudyTime=10-", datetime(2006, 7, 5, 10), None),  # noqa: DTZ001
+        ("StudyDate=-20060705&StudyTime=-10", None, datetime(2006, 7, 5, 10)),  # noqa: DTZ001
+    ],
+)
+def test_ranges_of_a_date_and_its_time_are_one(query, first, last):
+    parameters = parse(query)
+    (one,) = parameters.filters
+    assert isinstance(one, DateTimeFilter)
+    assert one.match == DateTimeRange(first, last)
+    assert parameters.matched == {0x00080020, 0x00080030}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "StudyDate=20060705-20060707&StudyTime=1000-",
+        "StudyDate=20060705-&StudyTime=-1000",
+        "StudyDate=20060705&StudyTime=1000-1800",
+        "StudyDate=20060705-20060707&StudyTime=1000",
+        "StudyDate=20060705-20060707&StudyTime=*",
+        "PatientBirthDate=20060705-20060707&StudyTime=1000-1800",
+    ],
+)
+def test_other_dates_and_times_are_matched_each_on_its_own(query):
+    assert not any(isinstance(each, DateTimeFilter) for each in parse(query).filters)
+
+
+def test_the_members_of_a_sequence_are_matched_in_one_item():
+    query = "00400275.00400009=a&RequestAttributesSequence.RequestedProcedureID=b"
+    parameters = parse(query, STUDY_SERIES)
+    paths = ((0x00400275, 0x00400009), Exact("a")), ((0x00400275, 0x00401001), Exact("b"))
+    assert parameters.filters == [ItemFilter(list(paths))]
+    assert parameters.matched == {0x00400275}
+    with pytest.raises(InvalidRequest, match="both by keyword and by tag"):
+        parse(f"{query}&00400275.RequestedProcedureID=c", STUDY_SERIES)
+
+
+def test_that_a_member_is_empty_needs_no_item():
+    query = "RequestAttributesSequence.RequestedProcedureID=%22%22&emptyvaluematching=true"
+    (one,) = parse(query, ALL_SERIES).filters
+    assert isinstance(one, Filter)
+    assert one.match == Empty()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +220,7 @@ def test_values_that_cannot_be_read(query):
     assert value == "-" or value not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", ["x", "1.5", "1e3", "", "1" * 13, "٣"])
+@pytest.mark.parametrize("value", ["x", "1.5", "1e3", "1,2", "1*", "1" * 13, "٣"])
 def test_integers_that_cannot_be_read(value):
     with pytest.raises(InvalidRequest, match="InstanceNumber"):
         parse(f"InstanceNumber={value}", ALL_INSTANCES)
@@ -127,10 +234,17 @@ def test_integers_that_cannot_be_read(value):
         ("0010002=x", "8 hexadecimal digits"),
         ("0010,0020=x", "8 hexadecimal digits"),
         ("(0010,0020)=x", "8 hexadecimal digits"),
-        ("RequestAttributesSequence.AccessionNumber=x", "no attribute"),
+        ("RequestAttributesSequence.AccessionNumber=x", "cannot be matched"),
+        ("RequestAttributesSequence.RequestedProcedureID=x", "cannot be matched at /studies"),
+        ("RequestAttributesSequence.=x", "no attribute"),
+        (".RequestedProcedureID=x", "no attribute"),
         ("00400275/00080050=x", "no attribute"),
-        ("emptyvaluematching=true", "no attribute"),
-        ("multiplevaluematching=true", "no attribute"),
+        ("emptyvaluematching=1", "emptyvaluematching"),
+        ("multiplevaluematching=yes", "multiplevaluematching"),
+        ("StudyTime=1000-1100&StudyDate=20200102-20200101", "StudyDate"),
+        ("StudyTime=1100-1000&StudyDate=20200101-20200101", "StudyDate"),
+        ("StudyTime=1100-1000&StudyDate=20200101", "StudyTime"),
+        ("StudyInstanceUID=,%5C", "at least one value"),
         ("=x", "no attribute"),
         ("TransferSyntaxUID=1", "cannot be matched at /studies"),
         ("PatientSex=M", "cannot be matched at /studies; accepted: AccessionNumber"),
@@ -141,14 +255,13 @@ def test_integers_that_cannot_be_read(value):
         ("PatientID=x&patientid=x", "no attribute"),
         ("PatientID=x&00100020=x", "both by keyword and by tag"),
         ("0020000D=1&0020000d=1", "StudyInstanceUID"),
-        ("PatientID=", "empty value"),
-        ("PatientID=%20%20", "empty value"),
-        ("PatientID", "empty value"),
         ("includefield=NotATag", "'NotATag'"),
         ("includefield=patientsex", "case-sensitive"),
         ("includefield=", "no attribute"),
         ("includefield=PatientSex,,", "no attribute"),
-        ("includefield=00400275.00080050", "no attribute"),
+        ("includefield=00400275.", "no attribute"),
+        ("includefield=00400275.NotATag", "no attribute"),
+        ("includefield=PatientName.PatientID", "only sequences have members"),
         ("includefield=all,PatientSex", "stands alone"),
         ("includefield=PatientSex&includefield=ALL", "stands alone"),
         ("limit=0", "from 1 to"),
@@ -206,6 +319,12 @@ def test_a_key_that_may_be_a_value_is_not_repeated():
         ("includefield=PatientSex,00100040", {0x00100040}),
         ("includefield=RequestAttributesSequence", {0x00400275}),
         ("includefield=AvailableTransferSyntaxUID", {0x00083002}),
+        ("includefield=00400275.00080050", {0x00400275}),
+        (
+            "includefield=RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue",
+            {0x00400275},
+        ),
+        ("includefield=00091001.00080050", {0x00091001}),
     ],
 )
 def test_includefield(query, included):
@@ -238,7 +357,7 @@ def test_paging(query, limit, skip):
 
 
 def test_the_accept_parameter_is_read_elsewhere():
-    assert not matches("accept=application/dicom%2Bjson")
+    assert not parse("accept=application/dicom%2Bjson&charset=utf-8").matched
 
 
 _STUDY = "PatientID=x"
@@ -300,7 +419,8 @@ def test_every_matched_attribute_is_accepted_by_keyword_and_by_tag():
     with pytest.raises(InvalidRequest) as caught:
         parse("Rows=1", ALL_INSTANCES)
     named = str(caught.value).partition("accepted: ")[2].rstrip(".").split(", ")
-    assert set(named) == set(attributes)
+    items = {"ScheduledProcedureStepID", "RequestedProcedureID"}
+    assert set(named) == attributes.keys() | {f"RequestAttributesSequence.{each}" for each in items}
 
 
 def test_what_is_searched_for_shows_in_no_repr():

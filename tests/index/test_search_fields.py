@@ -4,7 +4,8 @@ import pytest
 
 from longshore.errors import BlobNotFound, Unavailable
 from longshore.index.search import SearchLimits, SearchQuery
-from longshore.index.search_columns import MATCHED, Filter
+from longshore.index.search_columns import MATCHED
+from longshore.index.search_filters import Filter
 from longshore.index.search_match import Exact, Level
 from longshore.services.search_fields import search_with_fields
 from tests.index.test_search_sample import Segments, metadata, opened, searched_index

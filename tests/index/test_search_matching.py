@@ -8,7 +8,8 @@ from psycopg import sql
 
 from longshore.dicom import ATTRIBUTES
 from longshore.index.search import SearchQuery, compose, search
-from longshore.index.search_columns import MATCHED, Filter
+from longshore.index.search_columns import MATCHED
+from longshore.index.search_filters import Filter
 from longshore.index.search_match import Exact, Level, Range, WordPrefix
 from longshore.index.search_rows import ROW_TAGS
 from tests.index.test_search_sample import CT_IMAGE, EXPLICIT, STUDIES, opened, searched_index
@@ -273,7 +274,7 @@ async def test_a_page_read_in_turns_keeps_its_order(search_database, monkeypatch
         (Level.STUDY, "PatientID", "p77", "study_patient_id"),
         (Level.STUDY, "AccessionNumber", "a77", "study_accession_number"),
         (Level.STUDY, "StudyInstanceUID", "3.77", "study_study_uid_partition_key_key"),
-        (Level.STUDY, "PatientName", "n77", "study_patient_name"),
+        (Level.STUDY, "PatientName", "n77", "study_trigrams"),
         (Level.SERIES, "SeriesInstanceUID", "3.77.1", "series_series_uid"),
         (Level.IMAGE, "SOPInstanceUID", "3.77.1.1", "instance_sop_instance_uid_series_key_key"),
         (Level.IMAGE, "PatientID", "p77", "study_patient_id"),

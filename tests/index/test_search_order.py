@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from longshore.index.search import Page, SearchQuery, search
-from longshore.index.search_columns import MATCHED, Filter
+from longshore.index.search_columns import MATCHED
+from longshore.index.search_filters import Filter
 from longshore.index.search_match import Exact, Level
 from longshore.index.search_order import OrderBy
 from tests.index.batches import instance, store

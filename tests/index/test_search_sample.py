@@ -12,7 +12,6 @@ import zlib
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,8 +22,8 @@ from longshore.errors import BlobNotFound
 from longshore.extent import Extent, pack_blob
 from longshore.index.database import Database
 from longshore.index.fold import fold, fold_name
+from longshore.index.migrate import migrate
 
-MIGRATION = "python/longshore/index/migrations/0001_pre_begin.sql"
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -146,8 +145,8 @@ def searched_index() -> Generator[SearchSample]:
         server = get_server(folder, cleanup_mode="stop")
         try:
             dsn = server.get_uri()
+            migrate(dsn)
             with psycopg.connect(dsn, autocommit=True) as connection:
-                connection.execute(Path(MIGRATION).read_bytes())
                 connection.execute("INSERT INTO partition (partition_name) VALUES ('other')")
                 packs = _fill(connection)
             yield SearchSample(dsn, packs)

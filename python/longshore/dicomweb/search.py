@@ -25,8 +25,8 @@ from longshore.index.search_columns import (
     MATCHED,
     SERIES_INSTANCE_UID,
     STUDY_INSTANCE_UID,
-    Filter,
 )
+from longshore.index.search_filters import Filter
 from longshore.index.search_match import Exact
 from longshore.services.search_fields import search_with_fields
 
@@ -51,17 +51,16 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
         parameters = parse_parameters(
             request.query_params.multi_items(), resource, origin.search_limits
         )
-        filters += parameters.filters
         tags = returned_tags(
             resource,
             api_version=api_version(request),
             is_all=parameters.is_all,
-            asked=parameters.included | {each.attribute.tag for each in filters},
+            asked=parameters.included.union(parameters.matched, *(each.tags for each in filters)),
         )
         query = SearchQuery(
             level=resource.level,
             partition_key=origin.partition_key,
-            filters=filters,
+            filters=[*filters, *parameters.filters],
             fields=tags - SYNTHETIC_TAGS,
             limit=parameters.limit,
             skip=parameters.skip,

@@ -73,6 +73,17 @@ def tag_of(name: str) -> int | None:
     return tag_for_keyword(name) if _KEYWORD.fullmatch(name) else None
 
 
+def path_of(name: str) -> tuple[int, ...] | None:
+    """Returns the tags of a dotted path of keywords or hexadecimal digits, from the outermost in.
+
+    Returns:
+        None if one of the names is no attribute.
+    """
+    tags = [tag_of(part) for part in name.split(".")]
+    path = tuple(tag for tag in tags if tag is not None)
+    return path if len(path) == len(tags) else None
+
+
 def _tags(*keywords: str) -> frozenset[int]:
     tags = [tag_of(keyword) for keyword in keywords]
     if None in tags:
@@ -84,13 +95,14 @@ def _tags(*keywords: str) -> frozenset[int]:
 _ALWAYS: Final[Mapping[Level, frozenset[int]]] = {
     _STUDY: _tags(
         "InstanceAvailability",
+        "Modality",
         "ModalitiesInStudy",
         "RetrieveURL",
         "NumberOfStudyRelatedSeries",
         "NumberOfStudyRelatedInstances",
     ),
     _SERIES: _tags("InstanceAvailability", "RetrieveURL", "NumberOfSeriesRelatedInstances"),
-    _IMAGE: _tags("InstanceAvailability", "RetrieveURL"),
+    _IMAGE: _tags("InstanceAvailability", "RetrieveURL", "AvailableTransferSyntaxUID"),
 }
 _V1: Final[Mapping[Level, frozenset[int]]] = {
     _STUDY: _tags(

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from longshore.dicomweb.search_attributes import SearchResource, tag_of
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
+from longshore.dicomweb.search_attributes import SearchResource, path_of, tag_of
 from longshore.errors import InvalidRequest
 from longshore.index.search_columns import Matched
 from longshore.index.search_order import OrderBy
@@ -29,6 +31,8 @@ def keywords(attributes: Iterable[Matched]) -> str:
 def parse_included(include_lists: Iterable[str]) -> tuple[frozenset[int], bool]:
     """Reads the values of `includefield` (PS3.18 8.3.4.3).
 
+    Who names a member of a sequence gets the sequence with all its members.
+
     Returns:
         The tags, and whether it is `all`.
 
@@ -44,13 +48,17 @@ def parse_included(include_lists: Iterable[str]) -> tuple[frozenset[int], bool]:
         return frozenset(), True
     tags: set[int] = set()
     for name in names:
-        tag = tag_of(name)
-        if tag is None:
+        path = path_of(name)
+        if path is None:
             raise InvalidRequest(
                 f"Invalid query: includefield has {shown(name)}, which is no attribute;"
                 f" {ATTRIBUTE_NAMES}, or all."
             )
-        tags.add(tag)
+        if any(dictionary_has_tag(tag) and dictionary_VR(tag) != "SQ" for tag in path[:-1]):
+            raise InvalidRequest(
+                f"Invalid query: includefield has {shown(name)}, but only sequences have members."
+            )
+        tags.add(path[0])
     return frozenset(tags), False
 
 

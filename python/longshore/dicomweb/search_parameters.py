@@ -13,17 +13,29 @@ from longshore.dicomweb.search_attributes import SearchResource
 from longshore.dicomweb.search_cursor import read_cursor
 from longshore.dicomweb.search_filters import parse_filters
 from longshore.dicomweb.search_names import parse_included, parse_order, shown
+from longshore.dicomweb.search_values import Matching
 from longshore.errors import InvalidRequest
 from longshore.index.search import SearchLimits
-from longshore.index.search_columns import MATCHED, Filter, Matched
+from longshore.index.search_columns import MATCHED, Matched
+from longshore.index.search_filters import Condition
 from longshore.index.search_order import OrderBy, Position
 
 _INTEGER_MAX: Final = 2**63 - 1  # PostgreSQL's bigint
 _INTEGER: Final = re.compile(r"\d{1,19}", re.ASCII)
 _BOOLEANS: Final = {"true": True, "false": False}
-_OPTIONS: Final = ("limit", "offset", "fuzzymatching", "orderby", "cursor", "totalcount")
-# `accept` stands for the header (PS3.18 8.3.3.1); media_types reads it.
-_ELSEWHERE: Final = "accept"
+_OPTIONS: Final = (
+    "limit",
+    "offset",
+    "fuzzymatching",
+    "emptyvaluematching",
+    "multiplevaluematching",
+    "orderby",
+    "cursor",
+    "totalcount",
+)
+# They stand for headers (PS3.18 8.3.3.1, 8.3.3.2). media_types reads `accept`; JSON and XML are
+# UTF-8, whatever `charset` wishes.
+_ELSEWHERE: Final = ("accept", "charset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,8 @@ class SearchParameters:
     """What a query string asks for.
 
     Attributes:
-        filters: In the order given; may be empty.
+        filters: Conditions of the results; may be empty.
+        matched: The tags of what was matched, universally too: they are returned.
         included: The tags of `includefield`.
         is_all: `includefield=all`.
         limit: At most what is served at once.
@@ -41,7 +54,8 @@ class SearchParameters:
         wants_total: The parameter `totalcount`, an extension.
     """
 
-    filters: Sequence[Filter]
+    filters: Sequence[Condition]
+    matched: frozenset[int]
     included: frozenset[int]
     is_all: bool
     limit: int
@@ -77,17 +91,22 @@ def parse_parameters(
             include_lists.append(value)
         elif option in _OPTIONS:
             _add_once(options, option, value)
-        elif option != _ELSEWHERE:
+        elif option not in _ELSEWHERE:
             _add_once(filters, key, value)
     included, is_all = parse_included(include_lists)
     accepted = {tag: each for tag, each in matched.items() if each.level in resource.matched_levels}
     order = parse_order(options.get("orderby"), resource, accepted)
     if "cursor" in options and "offset" in options:
         raise InvalidRequest("Invalid query: cursor and offset exclude each other; give one.")
+    matching = Matching(
+        is_fuzzy=_boolean(options, "fuzzymatching"),
+        has_empty_values=_boolean(options, "emptyvaluematching"),
+        has_multiple_values=_boolean(options, "multiplevaluematching"),
+    )
+    found = parse_filters(filters, resource, accepted, matching)
     return SearchParameters(
-        filters=parse_filters(
-            filters, resource, accepted, is_fuzzy=_boolean(options, "fuzzymatching")
-        ),
+        filters=found.conditions,
+        matched=found.tags,
         included=included,
         is_all=is_all,
         limit=min(

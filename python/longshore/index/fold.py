@@ -29,6 +29,14 @@ def fold_name(text: str) -> str:
     return _key("".join(c for c in decomposed if not unicodedata.combining(c)))
 
 
+def fold_ascii(text: str) -> str:
+    """Returns the match key of an ID inside a sequence: only letters of ASCII are folded.
+
+    PostgreSQL does the same on its side, whatever the database's locale is.
+    """
+    return text.strip(_PADDING).encode().lower().decode().replace("\0", "")
+
+
 def fold_date(text: str) -> date | None:
     """Returns a DA value (PS3.5 6.2) as a date; the dots of ACR-NEMA are understood."""
     found = _DATE.fullmatch(text.strip(_PADDING))

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from longshore.index.search_match import Level
 from longshore.index.search_order import Order, OrderBy, Position
 from longshore.index.search_rows import (
+    MODALITY,
     ROW_TAGS,
     SERIES_TAGS,
     STUDY_COUNTS,
@@ -26,15 +27,25 @@ from longshore.index.search_rows import (
 from longshore.index.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import LiteralString
 
     from psycopg import AsyncCursor
 
     from longshore.index.database import Database
-    from longshore.index.search_columns import Filter
+    from longshore.index.search_filters import Condition
 
 _STATEMENTS: Final = load("search.sql")
-_RESULTS: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
+_PAGES: Final[Mapping[Level, LiteralString]] = {
+    Level.STUDY: _STATEMENTS["search_studies"],
+    Level.SERIES: _STATEMENTS["search_series"],
+    Level.IMAGE: _STATEMENTS["search_instances"],
+}
+_COUNTS: Final[Mapping[Level, LiteralString]] = {
+    Level.STUDY: _STATEMENTS["count_studies"],
+    Level.SERIES: _STATEMENTS["count_series"],
+    Level.IMAGE: _STATEMENTS["count_instances"],
+}
 _ROWS_PER_TURN: Final = 32  # some 10 µs each: other requests get the event loop in between
 
 
@@ -66,7 +77,7 @@ class SearchQuery:
 
     level: Level
     partition_key: int
-    filters: Sequence[Filter]
+    filters: Sequence[Condition]
     fields: frozenset[int]
     limit: int
     skip: int = 0
@@ -136,7 +147,7 @@ def compose(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
     order = Order(query.level, query.order)
     if query.behind is not None:
         conditions.append(order.behind(query.behind, values=values))
-    statement = sql.SQL(_STATEMENTS[f"search_{_RESULTS[query.level]}"]).format(
+    statement = sql.SQL(_PAGES[query.level]).format(
         conditions=sql.SQL(" AND ").join(conditions),
         order_columns=order.columns,
         order_names=order.names,
@@ -148,7 +159,7 @@ def compose(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
 def compose_count(query: SearchQuery) -> tuple[sql.Composed, dict[str, Any]]:
     """Returns the statement that counts all results, and the values of its parameters."""
     conditions, values = _conditions(query)
-    statement = sql.SQL(_STATEMENTS[f"count_{_RESULTS[query.level]}"])
+    statement = sql.SQL(_COUNTS[query.level])
     return statement.format(conditions=sql.SQL(" AND ").join(conditions)), values
 
 
@@ -163,11 +174,16 @@ def _conditions(query: SearchQuery) -> tuple[list[sql.Composable], dict[str, Any
 def _wants(query: SearchQuery) -> dict[str, bool]:
     """Returns which parts of the statement have work to do."""
     fields = query.fields
-    above = STUDY_TAGS | SERIES_TAGS if query.level is Level.SERIES else STUDY_TAGS
+    own = {
+        Level.STUDY: STUDY_TAGS | {MODALITY},
+        Level.SERIES: STUDY_TAGS | SERIES_TAGS,
+        # An instance is its own newest; only its pack is looked up, and only for its metadata.
+        Level.IMAGE: ROW_TAGS,
+    }
+    counted = STUDY_COUNTS | {MODALITY} if query.level is Level.STUDY else STUDY_COUNTS
     return {
         "wants_study": bool(fields & STUDY_TAGS),
         "wants_series": bool(fields & SERIES_TAGS),
-        "wants_counts": bool(fields & STUDY_COUNTS),
-        # An instance is its own newest; only its pack is looked up, and only for its metadata.
-        "wants_newest": bool(fields - (ROW_TAGS if query.level is Level.IMAGE else above)),
+        "wants_counts": bool(fields & counted),
+        "wants_newest": bool(fields - own[query.level]),
     }

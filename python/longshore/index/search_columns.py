@@ -1,4 +1,4 @@
-"""Which attributes can be matched, and the SQL condition of a match.
+"""Which attributes can be matched, and where their match keys are.
 
 The attributes come from THE table (`longshore.dicom.ATTRIBUTES`); a matched attribute's column is
 its keyword in snake case, so that a new one is searchable as soon as its column exists. Values are
@@ -13,8 +13,8 @@ from typing import Any, Final
 from psycopg import sql
 
 from longshore.dicom import ATTRIBUTES
-from longshore.index.fold import fold, fold_name
-from longshore.index.search_match import Exact, Level, Match, Range, WordPrefix
+from longshore.index.search_match import AllOf, AnyOf, Empty, Exact, Level, Match
+from longshore.index.search_tests import Key
 
 STUDY_INSTANCE_UID: Final = 0x0020000D
 SERIES_INSTANCE_UID: Final = 0x0020000E
@@ -35,10 +35,10 @@ _COLUMNS: Final[Mapping[int, tuple[str, str]]] = {
     SOP_CLASS_UID: ("uid_name", "uid"),
     MODALITIES_IN_STUDY: ("any_series", "modality"),
 }
-# Conditions that look beyond the level's own row.
+# Tests that look beyond the level's own row.
 _WITHIN: Final[Mapping[int, sql.SQL]] = {
     SOP_CLASS_UID: sql.SQL(
-        "instance.sop_class_key = (SELECT uid_name.uid_key FROM uid_name WHERE {test})"
+        "instance.sop_class_key = ANY (ARRAY(SELECT uid_name.uid_key FROM uid_name WHERE {test}))"
     ),
     MODALITIES_IN_STUDY: sql.SQL(
         "EXISTS (SELECT FROM series AS any_series"
@@ -47,8 +47,21 @@ _WITHIN: Final[Mapping[int, sql.SQL]] = {
 }
 # Typed columns that are returned only: the model refuses them as filters (PS3.18 too).
 _RETURNED_ONLY: Final = frozenset({0x00280008, 0x00280010, 0x00280011, 0x00280100})
-
-_NAME_DELIMITERS: Final = re.compile(r"[ ^=]+")  # between words, components and groups (PS3.5 6.2)
+_STUDY_TEXTS: Final = (
+    "patient_name",
+    "patient_id",
+    "accession_number",
+    "study_description",
+    "referring_physician_name",
+    "study_id",
+)
+# The expression of the index `study_trigrams`, to the letter.
+_STUDY_TRIGRAMS: Final = sql.SQL("trigrams({})").format(
+    sql.SQL(" || ' ' || ").join(
+        sql.SQL("COALESCE({}, '')").format(sql.Identifier("study", column))
+        for column in _STUDY_TEXTS
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +72,22 @@ class Matched:
     them to the parser beside `MATCHED`: a filter brings its own SQL.
 
     Attributes:
-        column: SQL for the attribute's match key.
+        tag: Of the attribute, or of the sequence that it is a member of: what is returned.
+        keyword: As errors name it.
+        level: Of the row that the condition is about.
+        key: Where the match key is.
         within: What the test of the key stands in where the key is not in the level's own row:
             `EXISTS (SELECT FROM … WHERE … AND {test})`.
+        has_many: True if one result may have several values.
     """
 
     tag: int
     keyword: str
     vr: str
     level: Level
-    column: sql.Composable
+    key: Key
     within: sql.SQL | None = None
+    has_many: bool = False
 
     @property
     def is_ordered(self) -> bool:
@@ -80,51 +98,39 @@ class Matched:
         """Returns the condition that a row meets the match.
 
         Args:
-            match: Of a kind that fits the VR: ranges for DA and TM, word prefixes for PN.
+            match: Of a kind that fits the VR.
             name: Prefix for parameter names, one that no other condition has.
             values: Gets the parameters' values.
         """
-        test = self._test(match, name=name, values=values)
-        return test if self.within is None else self.within.format(test=test)
-
-    def _test(self, match: Match, *, name: str, values: dict[str, Any]) -> sql.Composable:
         match match:
-            case Exact(value=value):
-                values[name] = self._key(value)
-                return sql.SQL("{} = {}").format(self.column, sql.Placeholder(name))
-            case Range(first=first, last=last):
-                tests: list[sql.Composable] = []
-                if first is not None:
-                    values[f"{name}_first"] = first
-                    at_least = sql.SQL("{} >= {}")
-                    tests.append(at_least.format(self.column, sql.Placeholder(f"{name}_first")))
-                if last is not None:
-                    values[f"{name}_last"] = last
-                    at_most = sql.SQL("{} <= {}")
-                    tests.append(at_most.format(self.column, sql.Placeholder(f"{name}_last")))
-                return sql.SQL(" AND ").join(tests)
-            case WordPrefix(words=words):
-                # A space before the first word, so that every word begins behind one.
-                values[name] = f"% {_escaped(fold_name(' '.join(words)))}%"
-                return sql.SQL("' ' || translate({}, '^=', '  ') LIKE {}").format(
-                    self.column, sql.Placeholder(name)
+            case AnyOf(matches=matches) if self._are_keys(matches):
+                values[name] = [
+                    self.key.folded(each.value)
+                    for each in matches
+                    if isinstance(each, Exact) and isinstance(each.value, str)
+                ]
+                return self._within(
+                    sql.SQL("{} = ANY ({})").format(self.key.column, sql.Placeholder(name))
                 )
+            case AnyOf(matches=matches) | AllOf(matches=matches):
+                conditions = [
+                    self.condition(each, name=f"{name}_{number}", values=values)
+                    for number, each in enumerate(matches)
+                ]
+                joint = sql.SQL(" AND " if isinstance(match, AllOf) else " OR ")
+                return sql.SQL("({})").format(joint.join(conditions))
+            case Empty():
+                present = self._within(sql.SQL("{} IS NOT NULL").format(self.key.column))
+                return sql.SQL("NOT ({})").format(present)
+            case _:
+                return self._within(self.key.test(match, name=name, values=values))
 
-    def _key(self, value: object) -> object:
-        """Returns the value as the column keeps it."""
-        if not isinstance(value, str) or self.vr == "UI":
-            return value
-        return fold_name(value) if self.vr == "PN" else fold(value)
+    def _are_keys(self, matches: tuple[Match, ...]) -> bool:
+        """True if each match is one equality: not of names, which have groups."""
+        return self.vr != "PN" and all(isinstance(each, Exact) for each in matches)
 
-
-def name_words(text: str) -> tuple[str, ...]:
-    """Returns the words of a PN value or of a part of one; may be none."""
-    return tuple(word for word in _NAME_DELIMITERS.split(text) if word)
-
-
-def _escaped(text: str) -> str:
-    """Returns a LIKE pattern that matches the text itself."""
-    return re.sub(r"([\\%_])", r"\\\1", text)
+    def _within(self, test: sql.Composable) -> sql.Composable:
+        return test if self.within is None else self.within.format(test=test)
 
 
 def _snake_case(keyword: str) -> str:
@@ -132,35 +138,33 @@ def _snake_case(keyword: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", keyword).lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One condition on the results: an attribute and what it must meet."""
-
-    attribute: Matched
-    match: Match
-
-    def condition(self, *, name: str, values: dict[str, Any]) -> sql.Composable:
-        """Returns the SQL condition; as `Matched.condition`."""
-        return self.attribute.condition(self.match, name=name, values=values)
-
-
-def _column(tag: int, level: Level, keyword: str) -> sql.Identifier:
-    return sql.Identifier(*_COLUMNS.get(tag, (TABLES[level], _snake_case(keyword))))
+def _attribute(tag: int, keyword: str, vr: str, level: Level) -> Matched:
+    column = _COLUMNS.get(tag, (TABLES[level], _snake_case(keyword)))
+    trigrams = _STUDY_TRIGRAMS if column[1] in _STUDY_TEXTS else None
+    key = Key(vr, sql.Identifier(*column), trigrams)
+    return Matched(
+        tag,
+        keyword,
+        vr,
+        level,
+        key,
+        within=_WITHIN.get(tag),
+        has_many=tag == MODALITIES_IN_STUDY,
+    )
 
 
 def _matched() -> dict[int, Matched]:
-    rows = [
-        (row.tag, row.keyword, row.vr, Level(row.level))
+    found = {
+        row.tag: _attribute(row.tag, row.keyword, row.vr, Level(row.level))
         for row in ATTRIBUTES
         if row.is_matched and row.tag not in _RETURNED_ONLY
-    ]
-    # Computed from the series of a study, so it has no column of its own.
-    rows.append((MODALITIES_IN_STUDY, "ModalitiesInStudy", "CS", Level.STUDY))
-    return {
-        tag: Matched(tag, keyword, vr, level, _column(tag, level, keyword), within=_WITHIN.get(tag))
-        for tag, keyword, vr, level in rows
     }
+    # Computed from the series of a study, so it has no column of its own.
+    found[MODALITIES_IN_STUDY] = _attribute(
+        MODALITIES_IN_STUDY, "ModalitiesInStudy", "CS", Level.STUDY
+    )
+    return found
 
 
 MATCHED: Final[Mapping[int, Matched]] = _matched()
-"""Every attribute that can be a filter, by tag."""
+"""Every attribute of the table that can be a filter, by tag."""

@@ -58,10 +58,8 @@ class Order:
     @property
     def columns(self) -> sql.Composable:
         """What the page selects for the order, with names."""
-        named = [
-            (each.attribute.column, name) for each, name in zip(self._by, self._names, strict=True)
-        ]
-        named.append((self._row_key, "row_key"))
+        keys = [*(each.attribute.key.column for each in self._by), self._row_key]
+        named = zip(keys, (*self._names, "row_key"), strict=True)
         columns = [sql.SQL("{} AS {}").format(key, sql.Identifier(name)) for key, name in named]
         return sql.SQL(", ").join(columns)
 
@@ -96,7 +94,7 @@ class Order:
         for each, name, value in reversed(
             list(zip(self._by, self._names, position.values, strict=True))
         ):
-            column = each.attribute.column
+            column = each.attribute.key.column
             if value is None:
                 condition = sql.SQL("({} IS NULL AND {})").format(column, condition)
                 continue

@@ -21,7 +21,10 @@ STUDY_COUNTS: Final = frozenset(
     {MODALITIES_IN_STUDY, NUMBER_OF_STUDY_RELATED_SERIES, NUMBER_OF_STUDY_RELATED_INSTANCES}
 )
 
+MODALITY: Final = 0x00080060
+
 _MODALITIES: Final = f"{MODALITIES_IN_STUDY:08X}"
+_MODALITY: Final = f"{MODALITY:08X}"
 
 # Attributes that are built from typed columns: column, tag, VR.
 _STUDY_COLUMNS: Final = (
@@ -115,7 +118,10 @@ class RowReader:
                 attributes[tag] = {"vr": vr, "Value": [value if vr == "UI" else int(value)]}
         modalities = [each for each in row["modalities"] or () if each]
         if modalities and _MODALITIES in self._wanted:
-            attributes[_MODALITIES] = {"vr": "CS", "Value": modalities}
+            attributes[_MODALITIES] = {"vr": "CS", "Value": sorted(set(modalities))}
+        # A study has none of its own: its newest series says one, unless an instance was read.
+        if modalities and _MODALITY in self._wanted and self._level is Level.STUDY:
+            attributes.setdefault(_MODALITY, {"vr": "CS", "Value": modalities[:1]})
         return Found(
             study_uid=row["study_uid"],
             series_uid=row["series_uid"] if self._level is not Level.STUDY else None,

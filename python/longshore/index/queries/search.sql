@@ -23,7 +23,9 @@ LEFT JOIN LATERAL (
     SELECT
         count(*) AS series_count,
         sum(series.instance_count) AS study_instance_count,
-        array_agg(DISTINCT series.attributes -> '00080060' -> 'Value' ->> 0) AS modalities
+        array_agg(
+            series.attributes -> '00080060' -> 'Value' ->> 0 ORDER BY series.series_key DESC
+        ) AS modalities
     FROM series
     WHERE series.study_key = page.study_key
 ) AS counts ON %(wants_counts)s
@@ -81,7 +83,9 @@ LEFT JOIN LATERAL (
     SELECT
         count(*) AS series_count,
         sum(series.instance_count) AS study_instance_count,
-        array_agg(DISTINCT series.attributes -> '00080060' -> 'Value' ->> 0) AS modalities
+        array_agg(
+            series.attributes -> '00080060' -> 'Value' ->> 0 ORDER BY series.series_key DESC
+        ) AS modalities
     FROM series
     WHERE series.study_key = page.study_key
 ) AS counts ON %(wants_counts)s
@@ -136,7 +140,9 @@ LEFT JOIN LATERAL (
     SELECT
         count(*) AS series_count,
         sum(series.instance_count) AS study_instance_count,
-        array_agg(DISTINCT series.attributes -> '00080060' -> 'Value' ->> 0) AS modalities
+        array_agg(
+            series.attributes -> '00080060' -> 'Value' ->> 0 ORDER BY series.series_key DESC
+        ) AS modalities
     FROM series
     WHERE series.study_key = page.study_key
 ) AS counts ON %(wants_counts)s
