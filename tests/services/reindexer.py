@@ -33,7 +33,7 @@ def spawn(shop: Shop, *options: str) -> subprocess.Popen[str]:
 
 def small_steps() -> None:
     """Makes this process write often, and end an operation at once."""
-    index_reindex.BATCH_COUNT_MAX = BATCH_COUNT  # type: ignore[misc] - for more moments to die at
+    index_reindex.BATCH_COUNT_MAX = BATCH_COUNT
     service.SEEN_S = 0.0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from longshore.index import reindex as index_reindex
-from longshore.index.extended_tags import glance, known_tags
+from longshore.index.extended_tags import STORE_LOCK, glance, known_tags
 from longshore.index.extended_values import COLUMNS
 from longshore.services import reindex as service
 from longshore.services.reindex import reindex
@@ -29,7 +29,7 @@ COMMENTS = {"path": "00181000", "level": "Study"}
 
 VALUES = """
     SELECT extended_query_tag.path, owner_key, instance_key,
-        COALESCE(text_value, integer_value::text, double_value::text, date_value::text,
+        COALESCE(text_value, name_value, integer_value::text, double_value::text, date_value::text,
             time_value::text, datetime_value::text)
     FROM extended_value JOIN extended_query_tag USING (tag_key)
     ORDER BY path, owner_key
@@ -45,10 +45,10 @@ MISSED = """
 """Instances without the value that they have; no row if all is well."""
 
 
-def ct(number: int, elements: Iterable[bytes] = (), **where: int) -> bytes:
+def ct(number: int, elements: Iterable[bytes] = (), *, series: int = 1) -> bytes:
     """A CT with other elements behind its own, valid or not."""
     charset = element(0x00080005, "CS", "ISO_IR 192")
-    return b"".join([synthetic.ct(number, **where), charset, *elements])
+    return b"".join([synthetic.ct(number, series=series), charset, *elements])
 
 
 def element(tag: int, vr: str, value: Any) -> bytes:
@@ -87,7 +87,7 @@ async def done(shop: Shop) -> None:
 
 
 # path, VR, private creator, value in the file, value in the index
-KINDS: list[tuple[int, str, str | None, Any, str]] = [
+KINDS: list[tuple[int, str, str | None, Any, str | None]] = [
     (0x00080054, "AE", None, "STORE_1 ", "store_1"),
     (0x00101010, "AS", None, "043Y", "043y"),
     (0x00180015, "CS", None, ["HEAD", "NECK"], "head"),
@@ -262,7 +262,7 @@ async def test_values_go_with_what_they_belong_to(local_shop: Shop) -> None:
     count += " (tag_key) GROUP BY path"
 
     def counts() -> dict[str, int]:
-        return dict(shop.query(count))  # type: ignore[arg-type] - put together above
+        return dict(shop.query(count))
 
     assert counts() == {"00200013": 3, "00181000": 1, "00080070": 2}
     await shop.client.delete(f"/v2{synthetic.path(1)}")
@@ -325,7 +325,7 @@ async def test_reindexing_waits_for_stores_that_may_not_know_the_tag(local_shop:
     lock = "SELECT pg_advisory_xact_lock_shared(%s)"
     async with shop.database.connection() as connection:
         async with connection.transaction():
-            await connection.execute(lock, [index_reindex.STORE_LOCK])
+            await connection.execute(lock, [STORE_LOCK])
             await add(shop, NUMBER)
             working = asyncio.create_task(reindex(shop.database, shop.blobs))
             await shop.store([1])

@@ -47,6 +47,7 @@ class Column(NamedTuple):
 
 _NAMES: Final = (
     "text_value",
+    "name_value",
     "integer_value",
     "double_value",
     "date_value",
@@ -61,7 +62,7 @@ PARAMETERS: Final = (
 )
 COLUMNS: Final[Mapping[str, Column]] = {
     **dict.fromkeys(("AE", "AS", "CS", "LO", "SH", "UI"), Column("text_value", fold)),
-    "PN": Column("text_value", fold_name),
+    "PN": Column("name_value", fold_name),
     "DA": Column("date_value", fold_date),
     "TM": Column("time_value", fold_time),
     "DT": Column("datetime_value", fold_date_time),

@@ -59,10 +59,13 @@ CREATE TABLE extended_value (
     date_value     date,
     tag_key        integer NOT NULL,
     text_value     text COLLATE "C",
+    name_value     text COLLATE "C", -- of a PN
     PRIMARY KEY (tag_key, owner_key)
 );
 CREATE INDEX extended_value_text ON extended_value (tag_key, text_value, owner_key)
     WHERE text_value IS NOT NULL;
+CREATE INDEX extended_value_name ON extended_value USING gin (trigrams(name_value))
+    WITH (gin_pending_list_limit = 256) WHERE name_value IS NOT NULL;
 CREATE INDEX extended_value_integer ON extended_value (tag_key, integer_value, owner_key)
     WHERE integer_value IS NOT NULL;
 CREATE INDEX extended_value_double ON extended_value (tag_key, double_value, owner_key)
