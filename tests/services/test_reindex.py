@@ -5,18 +5,22 @@ import random
 import signal
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from longshore.app import store_limits
 from longshore.index import reindex as index_reindex
 from longshore.index.extended_tags import STORE_LOCK, glance, known_tags
 from longshore.index.extended_values import COLUMNS
+from longshore.index.migrate import migrate
 from longshore.services import reindex as service
+from longshore.services.rebuild import rebuild
 from longshore.services.reindex import reindex
 from tests.services.reclaimer import end, said
 from tests.services.reindexer import spawn
-from tests.services.shop import AT_ONCE, Shop
+from tests.services.shop import AT_ONCE, Shop, opened
 from tests.support import synthetic
 from tests.support.stow import multipart
 
@@ -447,6 +451,21 @@ async def test_two_processes_killed_at_random_while_stores_go_on(local_shop: Sho
         for process in processes:
             end(process)
         assert (await shop.client.delete(f"{TAGS}/00200013")).status_code == 204
+
+
+async def test_a_rebuilt_index_has_the_values_of_the_tags_it_knows(
+    local_shop: Shop, spare_dsn: str
+) -> None:
+    shop = local_shop
+    await shop.store(range(1, 6))
+    migrate(spare_dsn)
+    settings = replace(shop.settings, database=spare_dsn)
+    async with opened(settings) as other:
+        await add(other, NUMBER)
+        await done(other)
+        assert (await rebuild(other.database, other.blobs, store_limits(settings))).damaged == []
+        assert len(other.query(VALUES)) == 5
+        assert other.query(MISSED) == []
 
 
 async def test_a_process_hears_of_tags_that_another_one_added(local_shop: Shop) -> None:
