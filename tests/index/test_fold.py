@@ -12,6 +12,7 @@ from longshore.index.fold import (
     fold_date,
     fold_integer,
     fold_name,
+    fold_name_part,
     fold_time,
 )
 
@@ -28,6 +29,14 @@ def test_texts_match_with_accents_and_names_without():
     assert fold_name("Müller") == fold_name("Mu\u0308ller") == "muller"
     assert fold_name("Buc^Jérôme") == "buc^jerome"
     assert fold_name("Yamada^Tarou=山田^太郎") == "yamada^tarou=山田^太郎"
+
+
+def test_delimiters_behind_a_name_say_nothing():
+    assert fold_name("Doe^John^^^ ") == fold_name("Doe^John") == "doe^john"
+    assert fold_name("Yamada^=山田^^=^") == "yamada=山田"
+    assert fold_name("^Doe^^Dr") == "^doe^^dr", "those before a component do"
+    assert fold_name("^^=") == ""
+    assert fold_name_part("Doe^*^") == "doe^*^"
 
 
 @given(st.text())

@@ -8,6 +8,7 @@ from psycopg.conninfo import make_conninfo
 
 from longshore.errors import Unavailable
 from longshore.index import migrate as index_migrate
+from longshore.index.fold import fold_name
 from longshore.index.migrate import migrate, migration_files
 
 NAMES = [file.name for file in migration_files()]
@@ -60,3 +61,23 @@ def test_a_user_who_may_not(empty_dsn):
         connection.execute("CREATE ROLE longshore_reader LOGIN")
     with pytest.raises(Unavailable, match="owner"):
         migrate(make_conninfo(empty_dsn, user="longshore_reader"))
+
+
+def test_names_that_are_there_get_the_keys_of_new_ones(empty_dsn, tmp_path, monkeypatch):
+    names = ["Doe^John^^", "Yamada^=山田^^=", "^Roe^^Dr", "Smith", "^^", "Miller "]
+    before = [file for file in migration_files() if file.name < "0004"]
+    for file in before:
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with monkeypatch.context() as patched:
+        patched.setattr(index_migrate, "_FOLDER", tmp_path)
+        assert migrate(empty_dsn) == [file.name for file in before]
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        for name in names:
+            connection.execute(
+                "INSERT INTO study (partition_key, study_uid, patient_name, attributes)"
+                " VALUES (1, %s, %s, '{}')",
+                [name, name.casefold()],
+            )
+        assert migrate(empty_dsn)
+        keys = connection.execute("SELECT study_uid, patient_name FROM study").fetchall()
+    assert dict(keys) == {name: fold_name(name) for name in names}

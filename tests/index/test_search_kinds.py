@@ -21,6 +21,7 @@ from longshore.index.search_match import (
     Wildcard,
     WordPrefix,
 )
+from longshore.index.search_order import OrderBy
 from tests.index.batches import instance, store
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +35,7 @@ NAMES = {
     "4": "Yamada",
     "5": "",
     "6": "Smith*Jones^A?b",
+    "7": "Roe^Jane^^^=^",
 }
 
 
@@ -76,9 +78,9 @@ NAME_MATCHES = [
     (Wildcard("o'%*"), ""),
     (Wildcard("smith*jones^a?b"), "6"),
     (Wildcard("x*"), ""),
-    (Wildcard("*^*"), "1236"),
+    (Wildcard("*^*"), "12367"),
     (Wildcard("*=*"), "1"),
-    (Wildcard("?*"), "12346"),
+    (Wildcard("?*"), "123467"),
     (WordPrefix(("yam",)), "14"),
     (WordPrefix(("太",)), "1"),
     (WordPrefix(("山田", "太")), "1"),
@@ -89,6 +91,14 @@ NAME_MATCHES = [
     (WordPrefix(("d",)), "2"),
     (WordPrefix(("100%",)), ""),
     (WordPrefix(("o'brien_100%", "a")), "3"),
+    (Exact("roe^jane"), "7"),
+    (Exact("Roe^Jane^^"), "7"),
+    (Exact("Müller^Max^^Dr^"), "2"),
+    (Exact("yamada^"), "4"),
+    (Wildcard("roe^jane"), "7"),
+    (Wildcard("roe^jan?"), "7"),
+    (Wildcard("*^"), ""),
+    (WordPrefix(("roe", "jane")), "7"),
     (AnyOf((Exact("山田^太郎"), Wildcard("mü*"))), "12"),
     (AnyOf((Exact("yamada"), Exact("やまだ^たろう"))), "14"),
     (Empty(), "5"),
@@ -297,6 +307,18 @@ async def test_selective_matches_use_their_index(database, rows, condition, leve
     assert index_name in lines
     assert "Seq Scan on study" not in lines
     assert "Seq Scan on series" not in lines
+
+
+async def test_the_latest_studies_come_from_their_index(database, rows):
+    rows(MANY)
+    latest = [OrderBy(BY_KEYWORD["StudyDate"], is_descending=True)]
+    query = SearchQuery(Level.STUDY, 1, (), frozenset(), limit=50, order=latest)
+    statement, values = compose(query)
+    async with database.connection() as connection:
+        cursor = await connection.execute(sql.SQL("EXPLAIN ") + statement, values)
+        lines = "\n".join(line for (line,) in await cursor.fetchall())
+    assert "study_study_date" in lines
+    assert "Seq Scan on study" not in lines
 
 
 def test_what_is_matched_shows_in_no_repr():

@@ -123,6 +123,13 @@ def fold(text: str, vr: str) -> str:
     return text.casefold().rstrip(" ")
 
 
+def fold_value(text: str, vr: str) -> str:
+    """In a whole name, delimiters at the end of a group say nothing."""
+    if vr != "PN":
+        return fold(text, vr)
+    return "=".join(group.rstrip("^ ") for group in fold(text, vr).split("=")).rstrip("=")
+
+
 def day(text: str) -> date | None:
     digits = re.fullmatch(r"([0-9]{4})\.?([0-9]{2})\.?([0-9]{2})", text.strip())
     try:
@@ -164,11 +171,11 @@ def single(text: str, keyword: str, *, is_fuzzy: bool = False) -> Callable[[str]
         phrase = " " + " ".join(word for word in words if word)
         return lambda value: phrase in " " + re.sub(r"[ ^=]+", " ", fold(value, vr))
     else:
-        matches = lambda value: value == wanted  # noqa: E731
+        matches = lambda value: value == fold_value(text, vr)  # noqa: E731
     if vr != "PN":
         return lambda value: matches(fold(value, vr))
     return lambda value: any(
-        matches(each) for each in (fold(value, vr), *fold(value, vr).split("="))
+        matches(each) for each in (fold_value(value, vr), *fold_value(value, vr).split("="))
     )
 
 

@@ -12,6 +12,7 @@ KEY_CHARACTERS_MAX = 600
 """Longer keys are cut: an entry of a PostgreSQL index holds 2,704 bytes, a character up to 4."""
 
 _PADDING = " \0"
+_NAME_PADDING = "^ "
 _DATE = re.compile(r"(\d{4})(\.?)(\d\d)\2(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,12}", re.ASCII)
@@ -24,7 +25,17 @@ def fold(text: str) -> str:
 
 
 def fold_name(text: str) -> str:
-    """Returns the match key of a person name."""
+    """Returns the match key of a person name.
+
+    Delimiters behind the last component and group say nothing (PS3.5 6.2.1.1): devices send some or
+    not, so that both are one name.
+    """
+    groups = [group.rstrip(_NAME_PADDING) for group in fold_name_part(text).split("=")]
+    return "=".join(groups).rstrip("=")
+
+
+def fold_name_part(text: str) -> str:
+    """Returns the match key of a part of a person name, in which all delimiters count."""
     decomposed = unicodedata.normalize("NFKD", text.rstrip(_PADDING))
     return _key("".join(c for c in decomposed if not unicodedata.combining(c)))
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from psycopg import sql
 
-from longshore.index.fold import fold, fold_name
+from longshore.index.fold import fold, fold_name, fold_name_part
 from longshore.index.search_match import Exact, Range, Wildcard, WordPrefix
 
 _NAME_DELIMITERS: Final = re.compile(r"[ ^=]+")  # between words, components and groups (PS3.5 6.2)
@@ -68,13 +68,16 @@ class Key:
             case Range(first=first, last=last):
                 return self._range(first, last, name, values)
             case Wildcard(pattern=pattern):
-                return self._wildcard(self.folded(pattern), name, values)
+                return self._wildcard(self._folded_part(pattern), name, values)
             case WordPrefix(words=words):
-                return self._word_prefix(self.folded(" ".join(words)), name, values)
+                return self._word_prefix(self._folded_part(" ".join(words)), name, values)
 
     def folded(self, text: str) -> str:
         """Returns the match key of a text."""
         return (self.fold or _FOLDS.get(self.vr, fold))(text)
+
+    def _folded_part(self, text: str) -> str:
+        return fold_name_part(text) if self.vr == "PN" else self.folded(text)
 
     def _exact(
         self, value: str | int | float | date | time, name: str, values: dict[str, Any]

@@ -1,6 +1,17 @@
 -- Wildcards and parts of names find their studies by an index, and requests by their IDs.
 -- Nothing of it needs an extension: trigrams are an array, and GIN knows arrays.
 
+-- Delimiters behind the last component and group of a name say nothing: keys do without.
+UPDATE study SET
+    patient_name = rtrim(regexp_replace(patient_name, '[\^ ]+(=|$)', '\1', 'g'), '='),
+    referring_physician_name
+        = rtrim(regexp_replace(referring_physician_name, '[\^ ]+(=|$)', '\1', 'g'), '=')
+WHERE patient_name ~ '[\^ =](=|$)' OR referring_physician_name ~ '[\^ =](=|$)';
+
+-- Lists of studies come with the latest first, and those without a date last.
+DROP INDEX study_study_date;
+CREATE INDEX study_study_date ON study (study_date DESC NULLS LAST, study_key DESC);
+
 -- The runs of three characters of a text of match keys. Words stand between single spaces, the
 -- delimiters of names too, so that a run also tells where a word begins or ends.
 CREATE FUNCTION trigrams(keys text) RETURNS text[]
