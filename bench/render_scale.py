@@ -89,7 +89,8 @@ def searches(run: dict[str, Any]) -> str:
     """Returns the Searches, with their targets."""
     rows: list[list[str]] = []
     for figure in run["searches"]:
-        kind = "page" if "page" in figure["scenario"] else "search"
+        scenario = figure["scenario"]
+        kind = "page" if "page" in scenario else "part" if "PatientName" in scenario else "search"
         bounds = {part: run["targets"].get(f"{kind}_{part}_ms_max") for part in ("p50", "p95")}
         is_reached = all(
             bound is None or figure[f"{part}_ms"] <= bound for part, bound in bounds.items()

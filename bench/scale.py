@@ -34,6 +34,7 @@ TARGETS = {
     "search_p50_ms_max": 3.0,
     "search_p95_ms_max": 10.0,
     "page_p50_ms_max": 15.0,
+    "part_p50_ms_max": 20.0,
     "rss_mib_max": RSS_MIB_MAX,
 }
 

@@ -1,4 +1,4 @@
-"""What is asked of a large index: selective Searches, a page of the study list, Retrieves."""
+"""What is asked of a large index: Searches by a value or by parts of one, a page, Retrieves."""
 
 import datetime
 import random
@@ -17,6 +17,12 @@ PAGE_OFFSETS = (0, 50, 100)
 PAGE_NAME = f"Search a page of {PAGE} studies within {PAGE_DAYS} days"
 SELECTIVE = ("PatientID", "AccessionNumber", "StudyInstanceUID")
 _SLOTS = {"PatientID": "patient_id", "AccessionNumber": "accession", "StudyInstanceUID": "study"}
+NAME_PARTS = {
+    "*x*": f"Search {PAGE} studies by PatientName, a part of it",
+    "x*": f"Search {PAGE} studies by PatientName, its beginning",
+    "x": f"Search {PAGE} studies by PatientName, fuzzymatching",
+}
+"""Pattern, `x` being the part: scenario."""
 _SEED = 20_260_102
 
 
@@ -38,11 +44,27 @@ def searches(root: str, studies: int) -> dict[str, Sequence[Request]]:
         offset = chance.choice(offsets)
         return get_request(f"{root}/studies?{dates}&limit={PAGE}&offset={offset}", JSON)
 
+    def named(pattern: str) -> Request:
+        name = population.values(chance.randrange(studies))["patient_name"].decode()
+        family, given = name.split("^")
+        # As users do: some letters, which many have, or nearly all of the name.
+        part = {
+            "*x*": chance.choice([given[1:4], given[2:8], given[2:]]),
+            "x*": chance.choice([family[:3], f"{family}%5E{given[:2]}", f"{family}%5E{given[:8]}"]),
+            "x": chance.choice([given[:3], given[:6], given]),
+        }[pattern]
+        query = f"PatientName={pattern.replace('x', part)}&limit={PAGE}"
+        if pattern == "x":
+            query += "&fuzzymatching=true"
+        return get_request(f"{root}/studies?{query}", JSON)
+
     kinds: dict[str, Callable[[], Request]] = {
         f"Search studies by {keyword}": lambda keyword=keyword: selective(keyword)
         for keyword in SELECTIVE
     }
     kinds[PAGE_NAME] = page
+    for pattern, scenario in NAME_PARTS.items():
+        kinds[scenario] = lambda pattern=pattern: named(pattern)
     return {name: [make() for _ in range(READS)] for name, make in kinds.items()}
 
 
@@ -61,6 +83,7 @@ def readers(root: str, studies: int) -> Mapping[str, Sequence[Request]]:
     return {
         by_patient: every[by_patient][:BUSY_READS],
         page: every[page][:BUSY_READS],
+        **{name: every[name][:BUSY_READS] for name in NAME_PARTS.values()},
         "Metadata of an instance": [
             get_request(f"{instance()}/metadata", JSON) for _ in range(BUSY_READS)
         ],

@@ -235,8 +235,12 @@ async def test_refused_as_plain_text(search, path):
         ("", 200),
         ("application/dicom+json, application/json", 200),
         ("application/dicom+json, multipart/related; type=application/octet-stream", 200),
-        ("application/dicom+xml", 406),
-        ('multipart/related; type="application/dicom+xml"', 406),
+        ("application/dicom+json, application/dicom+xml", 200),
+        ("application/dicom+xml;q=0.5, */*", 200),
+        ('multipart/related; type="application/dicom"', 406),
+        ("multipart/related", 406),
+        ("text/html", 406),
+        ("application/dicom+json;q=0, application/dicom+xml;q=0", 406),
     ],
 )
 async def test_accept(search, accept, http_status):

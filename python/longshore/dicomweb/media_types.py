@@ -92,16 +92,21 @@ def require_dicom_json(request: Request) -> None:
         raise NotAcceptable(f"What is asked for is served as {DICOM_JSON} only.")
 
 
-def dicom_json_or_xml(request: Request) -> str:
-    """Returns the media type of an answer that is one data set: `DICOM_JSON` or `DICOM_XML`.
+def dicom_json_or_xml(request: Request, *, in_parts: bool = False) -> str:
+    """Returns the media type of an answer that is a data set, or n: `DICOM_JSON` or `DICOM_XML`.
 
     JSON, unless XML is asked for by name and preferred: whoever takes anything gets the default
     (PS3.18 8.7.3.2).
+
+    Args:
+        in_parts: XML is served as multipart/related, and may be asked for as such.
 
     Raises:
         NotAcceptable: Neither is accepted.
     """
     ranges = accepted(request)
+    if in_parts:
+        ranges = [_of_parts(each) for each in ranges]
     if not ranges:
         return DICOM_JSON
     json_quality = max(_quality_of(ranges, DICOM_JSON), _quality_of(ranges, JSON))
@@ -109,6 +114,14 @@ def dicom_json_or_xml(request: Request) -> str:
     if max(json_quality, xml_quality) == 0:
         raise NotAcceptable(f"The answer is served as {DICOM_JSON} or {DICOM_XML} only.")
     return DICOM_XML if xml_quality > json_quality else DICOM_JSON
+
+
+def _of_parts(media_range: MediaRange) -> MediaRange:
+    """Returns the range of the parts where it is a multipart of XML; any other as it is."""
+    types = [value.lower() for value in media_range.values("type")]
+    if media_range.media_type != RELATED or DICOM_XML not in types:
+        return media_range
+    return MediaRange(DICOM_XML, (), media_range.quality)
 
 
 def _quality_of(ranges: Sequence[MediaRange], media_type: str) -> float:

@@ -14,9 +14,11 @@ from longshore.dicomweb.changes import change_routes
 from longshore.dicomweb.delete import delete_routes
 from longshore.dicomweb.edge import Edge
 from longshore.dicomweb.errors import EXCEPTION_HANDLERS
+from longshore.dicomweb.extended_query_tags import extended_query_tag_routes
 from longshore.dicomweb.health import health_routes
 from longshore.dicomweb.json_gzip import JsonGzip
 from longshore.dicomweb.openapi.routes import openapi_routes, prerelease_routes
+from longshore.dicomweb.operations import operation_routes
 from longshore.dicomweb.partitions import PARTITION_PATH, partition_routes
 from longshore.dicomweb.retrieve import retrieve_routes
 from longshore.dicomweb.search import search_routes
@@ -64,7 +66,13 @@ PARTITIONED_ROUTES: Final = (*store_routes, *search_routes, *retrieve_routes, *d
 """Routes of one partition: below the version, or below `/partitions/{name}` there.
 
 Each asks `partition_of`, or `new_partition_of`, which partition that is."""
-SHARED_ROUTES: Final = (*change_routes, *partition_routes, *openapi_routes)
+SHARED_ROUTES: Final = (
+    *change_routes,
+    *extended_query_tag_routes,
+    *operation_routes,
+    *partition_routes,
+    *openapi_routes,
+)
 """Routes of the service as a whole: below the version."""
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from longshore.dicomweb.media_types import DICOM_JSON, require_dicom_json
+from longshore.dicomweb.media_types import dicom_json_or_xml
 from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.partitions import partition_of
 from longshore.dicomweb.search_attributes import (
@@ -16,6 +16,7 @@ from longshore.dicomweb.search_attributes import (
     SearchResource,
     returned_tags,
 )
+from longshore.dicomweb.search_extended import searchable
 from longshore.dicomweb.search_paging import paging_headers
 from longshore.dicomweb.search_parameters import parse_parameters
 from longshore.dicomweb.search_results import render
@@ -45,14 +46,14 @@ def _path_filters(request: Request) -> list[Filter]:
 
 def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]]:
     async def search(request: Request) -> Response:
-        """Answers 200 with an array, or 204 without a body if nothing matches."""
+        """Answers 200 with all results of the page, or 204 without a body if nothing matches."""
         partition = await partition_of(request)
-        require_dicom_json(request)
+        media_type = dicom_json_or_xml(request, in_parts=True)
         origin = origin_of(request)
         filters = _path_filters(request)
-        parameters = parse_parameters(
-            request.query_params.multi_items(), resource, origin.search_limits
-        )
+        pairs = request.query_params.multi_items()
+        can_be = await searchable(origin.database, (name for name, _ in pairs), resource)
+        parameters = parse_parameters(pairs, resource, origin.search_limits, can_be.matched)
         tags = returned_tags(
             resource,
             api_version=api_version(request),
@@ -75,11 +76,12 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
         )
         service = service_url(request)
         url = service + resource.path.format(**request.path_params)
-        headers = paging_headers(request, page, resource=url)
+        headers = {**paging_headers(request, page, resource=url), **can_be.headers}
         if not page.results:
             return Response(status_code=204, headers=headers)
-        body = await render(page.results, tags=tags, service=service)
-        return Response(body, headers=headers, media_type=DICOM_JSON)
+        body = await render(page.results, tags=tags, service=service, media_type=media_type)
+        headers["Content-Type"] = body.content_type
+        return Response(body.content, headers=headers)
 
     return search
 
