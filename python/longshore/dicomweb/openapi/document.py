@@ -8,7 +8,9 @@ from typing import Any, Final, cast
 
 import yaml
 
-from longshore.dicom import ATTRIBUTES
+from longshore.dicomweb.search_attributes import RESOURCES, SearchResource
+from longshore.index.search_columns import MATCHED
+from longshore.index.search_items import MEMBERS
 
 Node = dict[str, Any]
 
@@ -35,6 +37,9 @@ def document(prefix: str, *, api_version: int, is_partitioned: bool, product_ver
     paths: dict[str, Node] = {}
     for topic in (*PARTITIONED_TOPICS, *SHARED_TOPICS):
         content = _read(topic)
+        if topic == "search":
+            for resource in RESOURCES:
+                content["paths"][resource.path]["get"]["parameters"] += _filters(resource)
         is_below = is_partitioned and topic in PARTITIONED_TOPICS
         middle = "/partitions/{partition}" if is_below else ""
         for path, item in content.get("paths", {}).items():
@@ -76,19 +81,22 @@ def _operations(item: Node) -> Iterator[Node]:
 
 
 def _expand(operation: Node, api_version: int) -> None:
-    """Leaves out what another version has, and names the attributes that a Search matches."""
+    """Leaves out what another version has."""
     parameters: list[Node] = operation.get("parameters", [])
     kept = [each for each in parameters if each.pop("x-version", api_version) == api_version]
-    levels = operation.pop("x-filters", ())
-    kept += [
-        {
-            "name": row.keyword,
-            "in": "query",
-            "description": f"({row.tag >> 16:04X},{row.tag & 0xFFFF:04X}), VR {row.vr}",
-            "schema": {"type": "string"},
-        }
-        for row in ATTRIBUTES
-        if row.is_matched and row.level in levels
-    ]
     if kept:
         operation["parameters"] = kept
+
+
+def _filters(resource: SearchResource) -> list[Node]:
+    """Returns a parameter for each attribute that a Search matches; tags will do as well."""
+    return [
+        {
+            "name": each.keyword,
+            "in": "query",
+            "description": f"({each.tag >> 16:04X},{each.tag & 0xFFFF:04X}), VR {each.vr}",
+            "schema": {"type": "string"},
+        }
+        for each in (*MATCHED.values(), *MEMBERS.values())
+        if each.level in resource.matched_levels
+    ]
