@@ -14,6 +14,7 @@ __all__ = [
     "FRAME_TABLE_ENTRY_BYTES",
     "GZIP_SEPARATOR",
     "Attribute",
+    "ExtendedTags",
     "ForeignPartError",
     "Instance",
     "LimitError",
@@ -34,6 +35,7 @@ __all__ = [
     "pack_directory_length",
     "plan_pack",
     "read_pack_directory",
+    "strict_fault",
 ]
 
 class MultipartError(ValueError):
@@ -206,6 +208,47 @@ def gzip_frame(segments: Sequence[tuple[int, int]]) -> tuple[bytes, bytes]:
     """
 
 @final
+class ExtendedTags:
+    """A list of extended query tags (the model's), found in what is stored besides the table's."""
+
+    def __new__(cls, version: int, tags: Sequence[tuple[int, str, str | None]]) -> ExtendedTags:
+        """Makes a list.
+
+        Args:
+            version: Tells it from those before and behind it; above 0.
+            tags: n triples of tag, VR and private creator. Of a private element's tag the block
+                does not count: it is the one that the creator reserves, file by file.
+
+        Raises:
+            ValueError: A VR is none of PS3.5 6.2.
+        """
+    @property
+    def version(self) -> int: ...
+    def read(self, segment: bytes, *, plain_length: int, crc32: int) -> bytes | None:
+        """Finds the tags in an instance's metadata.
+
+        Args:
+            segment: As in `PackEntry`; the others likewise.
+
+        Returns:
+            A JSON array of n elements, `null` for those that are absent or empty, in the tags'
+            order; None if all are.
+
+        Raises:
+            PackFormatError: The segment is damaged.
+        """
+
+def strict_fault(vr: str, value: str) -> str | None:
+    """Returns what v1's rules have against a value, or None; the text does not hold it.
+
+    Args:
+        value: One value, without padding.
+
+    Raises:
+        ValueError: The VR is none of PS3.5 6.2.
+    """
+
+@final
 class Instance:
     """One instance that can be stored: what the index and the pack need of it."""
 
@@ -250,6 +293,12 @@ class Instance:
         """DICOM JSON object of all the table's STUDY attributes that have a value."""
     @property
     def series_json(self) -> bytes: ...
+    @property
+    def extended_version(self) -> int:
+        """The version of the extended query tags that were looked for; 0 if none were."""
+    @property
+    def extended_json(self) -> bytes | None:
+        """Their elements, as `ExtendedTags.read` returns them."""
     @property
     def has_bulkdata_uri(self) -> bool:
         """True if the metadata holds a BulkDataURI, which must be made absolute when served."""
@@ -326,6 +375,7 @@ class StoreReader:
         part_header_bytes_max: int,
         inline_bytes_max: int,
         inflated_bytes_max: int,
+        extended_tags: ExtendedTags | None = None,
     ) -> StoreReader:
         """Begins a body.
 
@@ -337,6 +387,8 @@ class StoreReader:
             part_bytes_max: Longest Part 10 file, in bytes.
             inline_bytes_max: Longer binary values become a BulkDataURI in the metadata.
             inflated_bytes_max: Most bytes that a deflated data set may become.
+            extended_tags: What else to find in each instance, and to refuse where it is invalid if
+                `is_strict`.
 
         Raises:
             MultipartError: The boundary is not 1 to 256 printable ASCII characters.

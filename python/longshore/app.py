@@ -23,6 +23,7 @@ from longshore.services.expiry import expire_forever
 from longshore.services.merge import MergeRules
 from longshore.services.partitions import Partitions
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
+from longshore.services.reindex import reindex_forever
 from longshore.services.store import StoreLimits, Stores
 from longshore.services.webhook import WebhookRules, tell_forever
 from longshore.settings import Settings, settings_from
@@ -51,6 +52,7 @@ def build_service(settings: Settings) -> Starlette:
             async with (
                 _beside(reclaim_forever(origin.database, origin.blobs, rules)),
                 _beside(expiry),
+                _beside(reindex_forever(origin.database, origin.blobs, origin.reindex_wanted)),
                 _beside(connections.watch()),
                 _webhook(settings, origin.database),
             ):

@@ -5,10 +5,12 @@ from typing import NamedTuple
 from longshore._native import (
     DEFAULT_PARTITION_NAME,
     Attribute,
+    ExtendedTags,
     Instance,
     PackEntry,
     Refusal,
     attributes,
+    strict_fault,
 )
 
 __all__ = [
@@ -17,10 +19,12 @@ __all__ = [
     "DEFAULT_PARTITION_KEY",
     "DEFAULT_PARTITION_NAME",
     "Attribute",
+    "ExtendedTags",
     "Instance",
     "PackEntry",
     "Partition",
     "Refusal",
+    "strict_fault",
 ]
 
 ATTRIBUTES: tuple[Attribute, ...] = tuple(attributes())

@@ -75,11 +75,11 @@ async def test_case_and_a_slash_at_the_end_do_not_matter(
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PATCH", "/v2/studies", "GET, HEAD, POST"),
-        ("PATCH", "/v2/studies/1.2", "DELETE, GET, HEAD, POST"),
+        ("PATCH", "/v2/studies", "GET, HEAD, POST, PUT"),
+        ("PATCH", "/v2/studies/1.2", "DELETE, GET, HEAD, POST, PUT"),
         ("POST", "/v2/studies/1.2/metadata", "GET, HEAD"),
         ("OPTIONS", "/v1/changefeed", "GET, HEAD"),
-        ("DELETE", "/v2/studies", "GET, HEAD, POST"),
+        ("DELETE", "/v2/studies", "GET, HEAD, POST, PUT"),
     ],
 )
 async def test_other_methods_are_refused_with_all_that_are_allowed(

@@ -264,6 +264,9 @@ def test_45_several_values_of_an_indexed_attribute(client: httpx.Client) -> None
     assert answer.status_code == 200
     assert answer.headers["warning"].startswith("299 ")
     assert client.get("/v2/studies?AccessionNumber=A").status_code == 200
+    again = post(client, [changed(AccessionNumber=["A", "B"])], "/v1/studies")
+    assert again.status_code == 409
+    assert again.headers["warning"].startswith("299 ")
 
 
 def as_stored(client: httpx.Client, number: int) -> bytes:

@@ -1,7 +1,9 @@
 """Store of metadata and bulkdata apart (PS3.18 10.5.1.1), over a real socket."""
 
+import contextlib
 import io
 import json
+import select
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ from tests.support import synthetic
 from tests.support.described import JSON, Part, as_json, bulk, described, metadata, pixels
 from tests.support.related import parts
 from tests.support.service import Service, running
+from tests.support.sockets import connect, status_of, store_head
 
 STUDY = f"/v2/studies/{synthetic.uids(1)[0]}"
 INSTANCE = f"/v2{synthetic.path(1)}"
+OCTETS = "application/octet-stream"
+SYNTAX = "transfer-syntax=1.2.840.10008.1.2"
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 JPEGS = [b"\xff\xd8\xff\xc0\x00\x04one!", b"\xff\xd8\xff\xc0\x00\x04 two"]
 
@@ -83,6 +88,14 @@ def test_native_pixel_data(client: httpx.Client, service: Service) -> None:
     expected["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
     assert {tag: found[tag] for tag in expected} == expected
     assert "SYNTHETIC" not in service.log.read_text()
+
+
+@pytest.mark.parametrize("syntax", [SYNTAX, f"{SYNTAX}.1", f"{SYNTAX}.1.99", "transfer-syntax=*"])
+def test_native_bulkdata_that_name_their_syntax(client: httpx.Client, syntax: str) -> None:
+    sent = [as_json(metadata()), bulk(pixels(), media_type=f"{OCTETS}; {syntax}")]
+    assert post(client, sent).status_code == 200
+    assert frames(client, "1") == [pixels()]
+    assert file(client).file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
 
 
 def test_metadata_as_xml(client: httpx.Client, service: Service) -> None:
@@ -207,6 +220,10 @@ def _broken(content: bytes, media_type: str = JSON) -> list[Part]:
         (_broken(b"<x/>", "application/dicom+xml"), "Native DICOM Model"),
         (_broken(b"<!DOCTYPE x><x/>", "application/dicom+xml"), "document type"),
         ([bulk(pixels())], "first part"),
+        (
+            [as_json(metadata()), bulk(pixels(), media_type=f"{OCTETS}; {SYNTAX}.2")],
+            "little endian",
+        ),
     ],
 )
 def test_broken_metadata_is_400_and_stores_nothing(
@@ -237,6 +254,30 @@ def test_one_frame_cannot_be_of_two_syntaxes_at_once(client: httpx.Client) -> No
     answer = post(client, sent)
     assert answer.status_code == 409
     assert "several transfer syntaxes" in comments(answer)[0]
+
+
+@pytest.mark.timeout(120)
+def test_what_is_in_memory_is_bounded_for_all_requests_together(tmp_path: Path) -> None:
+    """Half of `in_flight_bytes_max` each, at most; a third one that would pass it is told so."""
+    data = tmp_path / "data"
+    rules = ["--in-flight-bytes-max", "1MiB", "--workers", "1"]
+    headers, body = described([as_json(metadata()), bulk(bytes(450_000))])
+    with running(data, *rules) as service, contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(connect(service)) for _ in range(3)]
+        for connection in connections:
+            connection.sendall(store_head(len(body), headers["Content-Type"]))
+            connection.sendall(body[:-10])
+        readable, _, _ = select.select(connections, [], [], 30)
+        assert len(readable) == 1
+        assert status_of(readable[0]) == 503
+        for connection in connections:
+            if connection is not readable[0]:
+                connection.sendall(body[-10:])
+        statuses = [status_of(each) for each in connections if each is not readable[0]]
+        assert sorted(statuses) == [200, 409], "the second is a duplicate"
+        with httpx.Client(base_url=service.url) as client:
+            assert post(client, [as_json(metadata(2)), bulk(bytes(600_000))]).status_code == 413
+            assert post(client, [as_json(metadata(2)), bulk(pixels(2))]).status_code == 200
 
 
 @pytest.mark.timeout(120)

@@ -16,6 +16,7 @@ import pytest
 
 from tests.index.batches import INCONSISTENT
 from tests.support import synthetic
+from tests.support.described import as_json, bulk, described, metadata, pixels
 from tests.support.service import Service, running
 
 DICOM = {"Content-Type": "application/dicom"}
@@ -251,3 +252,31 @@ def test_the_setting_replace(tmp_path: Path) -> None:
         for note in ("first", "second"):
             assert send(client, "POST", synthetic.ct(1, note=note)).status_code == 200
             assert kept(client) == synthetic.ct(1, note=note)
+
+
+@pytest.mark.timeout(120)
+def test_each_partition_is_replaced_and_expires_alone(tmp_path: Path) -> None:
+    data, rules = tmp_path / "data", ["--partitions", "on", "--expiry-interval-s", "0.1"]
+    with running(data, *rules) as service, httpx.Client(base_url=service.url) as client:
+        paths = {name: f"/v2/partitions/{name}" for name in ("Microsoft.Default", "other")}
+
+        def file_in(name: str) -> bytes:
+            path = f"{paths[name]}{synthetic.path(1)}"
+            answer = client.get(path, headers=AS_STORED)
+            return answer.content if answer.status_code == 200 else b""
+
+        for path in paths.values():
+            answer = client.post(f"{path}/studies", content=synthetic.ct(1), headers=DICOM)
+            assert answer.status_code == 200
+        new = synthetic.ct(1, note="new")
+        answer = client.put(f"{paths['other']}/studies", content=new, headers=DICOM)
+        assert answer.status_code == 200
+        assert [file_in(name) for name in paths] == [synthetic.ct(1), new]
+        headers, body = described([as_json(metadata()), bulk(pixels())])
+        answer = client.put(f"{paths['other']}/studies", content=body, headers=headers | EXPIRY)
+        assert answer.status_code == 200
+        (item,) = answer.json()["00081199"]["Value"]
+        url = f"{service.url}{paths['other']}{synthetic.path(1)}"
+        assert item["00081190"]["Value"] == [url]
+        wait_until(lambda: file_in("other") == b"", 30)
+        assert file_in("Microsoft.Default") == synthetic.ct(1)

@@ -49,6 +49,8 @@ class InstanceDouble:
     frame_table: bytes | None = None
     is_implicit_vr: bool = False
     is_multivalued: bool = False
+    extended_version: int = 0
+    extended_json: bytes | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -190,7 +190,8 @@ def empty(dsn: str) -> None:
     names = query(
         dsn,
         "SELECT relname FROM pg_stat_user_tables"
-        " WHERE relname NOT IN ('schema_migration', 'partition', 'change_head')",
+        " WHERE relname NOT IN"
+        " ('schema_migration', 'partition', 'change_head', 'extended_query_tag_head')",
     )
     with psycopg.connect(dsn) as connection:
         tables = sql.SQL(", ").join(sql.Identifier(name) for (name,) in names)

@@ -8,11 +8,15 @@ from typing import Any
 
 import pydicom
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom.encaps import generate_frames
 
-from longshore.services.part10_writer import Bulkdata, UnwritableError, write
+from longshore._native import Instance, Refusal, StoreReader
+from longshore.services.part10_writer import VRS, Bulkdata, UnwritableError, write
 from tests.support.corpus import corpus_files
 from tests.support.dicom_json import BULK, DataSet, pydicom_model
+from tests.support.elements import REQUIRED
 
 LIMIT = 64 * 1024**2
 IDENTIFIED: dict[str, Any] = {
@@ -132,6 +136,55 @@ def test_every_binary_vr_may_be_inline_or_empty() -> None:
             "00189999": {"vr": vr},
         }
         assert b"\0\1\2\3" in file(dataset)
+
+
+_values = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.just({"Alphabetic": "A"})
+)
+_elements = st.fixed_dictionaries(
+    {"vr": st.sampled_from(sorted(VRS - {"SQ"}))},
+    optional={"Value": st.lists(_values, max_size=3), "InlineBinary": st.text("AQ=!", max_size=8)},
+)
+_tags = st.integers(0x0021_0010, 0x7FDF_FFFF).map(lambda tag: f"{tag:08X}")
+_items = st.recursive(
+    st.dictionaries(_tags, _elements, max_size=3),
+    lambda inner: st.dictionaries(
+        _tags,
+        st.lists(inner, max_size=2).map(lambda items: {"vr": "SQ", "Value": items}) | _elements,
+        max_size=3,
+    ),
+    max_leaves=6,
+)
+
+
+@given(_items)
+def test_whatever_is_written_can_be_read(some: dict[str, Any]) -> None:
+    """By what reads every Store: an instance, whatever its values are worth."""
+    required = {
+        f"{tag:08X}": {"vr": vr, "Value": [value.decode()]} for tag, (vr, value) in REQUIRED.items()
+    }
+    try:
+        content = file(required | some)
+    except UnwritableError:
+        return
+    reader = StoreReader(
+        boundary=None,
+        root_type=None,
+        study_uid=None,
+        is_strict=False,
+        part_bytes_max=LIMIT,
+        part_count_max=1,
+        part_header_bytes_max=LIMIT,
+        inline_bytes_max=LIMIT,
+        inflated_bytes_max=LIMIT,
+    )
+    (found,) = [*reader.feed(content, part_bytes_max_in_memory=LIMIT), *reader.finish()]
+    assert isinstance(found, Instance), found.detail if isinstance(found, Refusal) else found
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def test_sizes(text: str, count: int) -> None:
         ("sweep_grace_s", "-0.1"),
         ("data", " "),
         ("search_limit_default", "5001"),
+        ("duplicates", "keep both"),
     ],
 )
 def test_a_bad_value_names_the_setting_and_not_the_value(name: str, text: str) -> None:
@@ -87,6 +88,7 @@ def test_workers_read_the_very_settings(tmp_path: Path) -> None:
         "sweep_interval_s": "0.2",
         "statement_timeout_ms": "86400000",
         "deleted_retention_s": "1e-7",
+        "duplicates": " Accept-Identical",
     }
     settings = settings_from({}, given)
     environ = environ_of(settings)

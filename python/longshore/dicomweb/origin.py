@@ -1,5 +1,6 @@
 """What the routes need of the origin server, in one value."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -13,13 +14,18 @@ from longshore.services.store import Stores
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The origin server's parts. `app.py` puts one into `app.state.origin`."""
+    """The origin server's parts. `app.py` puts one into `app.state.origin`.
+
+    Attributes:
+        reindex_wanted: Set where extended query tags have changed, so that nobody need wait.
+    """
 
     database: Database
     blobs: BlobStore
     stores: Stores
     search_limits: SearchLimits = field(default_factory=SearchLimits)
     partitions: Partitions = field(default_factory=Partitions)
+    reindex_wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def origin_of(request: Request) -> Origin:

@@ -14,8 +14,11 @@ from longshore.dicomweb.changes import change_routes
 from longshore.dicomweb.delete import delete_routes
 from longshore.dicomweb.edge import Edge
 from longshore.dicomweb.errors import EXCEPTION_HANDLERS
+from longshore.dicomweb.extended_query_tags import extended_query_tag_routes
 from longshore.dicomweb.health import health_routes
 from longshore.dicomweb.json_gzip import JsonGzip
+from longshore.dicomweb.openapi.routes import openapi_routes, prerelease_routes
+from longshore.dicomweb.operations import operation_routes
 from longshore.dicomweb.partitions import PARTITION_PATH, partition_routes
 from longshore.dicomweb.retrieve import retrieve_routes
 from longshore.dicomweb.search import search_routes
@@ -52,21 +55,32 @@ def build_routes() -> list[BaseRoute]:
     behind = VersionedRoutes([mount, *partitioned, *_tolerant(SHARED_ROUTES)])
     # Without it, Starlette would redirect a bare version to itself with a slash.
     bare_version = Route("/v{version:api_version}", behind)
-    return [_mount("/v{version:api_version}", behind), *_tolerant([*health_routes, bare_version])]
+    return [
+        *_tolerant(prerelease_routes),
+        _mount("/v{version:api_version}", behind),
+        *_tolerant([*health_routes, bare_version]),
+    ]
 
 
 PARTITIONED_ROUTES: Final = (*store_routes, *search_routes, *retrieve_routes, *delete_routes)
 """Routes of one partition: below the version, or below `/partitions/{name}` there.
 
 Each asks `partition_of`, or `new_partition_of`, which partition that is."""
-SHARED_ROUTES: Final = (*change_routes, *partition_routes)
+SHARED_ROUTES: Final = (
+    *change_routes,
+    *extended_query_tag_routes,
+    *operation_routes,
+    *partition_routes,
+    *openapi_routes,
+)
 """Routes of the service as a whole: below the version."""
 
 
 def _mount(path: str, app: ASGIApp) -> Mount:
     """Puts an application below a path, whose literal segments are in any case."""
     mount = Mount(path, app=app)
-    mount.path_regex = re.compile(mount.path_regex.pattern, re.IGNORECASE)
+    # A line break is no UID, but it shall be refused as a bad one rather than be no route.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.IGNORECASE | re.DOTALL)
     return mount
 
 

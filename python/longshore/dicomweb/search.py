@@ -16,6 +16,7 @@ from longshore.dicomweb.search_attributes import (
     SearchResource,
     returned_tags,
 )
+from longshore.dicomweb.search_extended import searchable
 from longshore.dicomweb.search_paging import paging_headers
 from longshore.dicomweb.search_parameters import parse_parameters
 from longshore.dicomweb.search_results import render
@@ -50,9 +51,9 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
         media_type = dicom_json_or_xml(request, in_parts=True)
         origin = origin_of(request)
         filters = _path_filters(request)
-        parameters = parse_parameters(
-            request.query_params.multi_items(), resource, origin.search_limits
-        )
+        pairs = request.query_params.multi_items()
+        can_be = await searchable(origin.database, (name for name, _ in pairs), resource)
+        parameters = parse_parameters(pairs, resource, origin.search_limits, can_be.matched)
         tags = returned_tags(
             resource,
             api_version=api_version(request),
@@ -75,7 +76,7 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
         )
         service = service_url(request)
         url = service + resource.path.format(**request.path_params)
-        headers = paging_headers(request, page, resource=url)
+        headers = {**paging_headers(request, page, resource=url), **can_be.headers}
         if not page.results:
             return Response(status_code=204, headers=headers)
         body = await render(page.results, tags=tags, service=service, media_type=media_type)

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Final, TypeVar
 
 from longshore.errors import InvalidRequest
+from longshore.index.extended_fold import fold_date_time, fold_double, fold_single, has_offset
 from longshore.index.fold import fold_date, fold_time
 from longshore.index.search_columns import Matched
 from longshore.index.search_match import (
@@ -31,7 +32,7 @@ _EMPTY: Final = '""'
 _SEPARATORS: Final = {"UI": re.compile(r"[\\,]"), "CS": re.compile(r"[\\,]")}
 _SEPARATOR: Final = re.compile(r"\\")
 
-_End = TypeVar("_End", date, time)
+_End = TypeVar("_End", date, datetime, time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,11 @@ def parse_match(attribute: Matched, text: str, matching: Matching) -> Match | No
             return _exact_or_range(attribute, text, _date)
         case "TM":
             return _exact_or_range(attribute, text, _time)
-        case "IS" | "US":
+        case "DT":
+            return _exact_or_range(attribute, text, _date_time)
+        case "FD" | "FL":
+            return Exact(_number(attribute, text))
+        case "IS" | "SL" | "SS" | "UL" | "US":
             if not _INTEGER.fullmatch(text):
                 raise invalid(attribute, "expected a whole number")
             return Exact(int(text))
@@ -131,4 +136,23 @@ def _time(attribute: Matched, text: str) -> time:
     found = fold_time(text) if _TIME.fullmatch(text) else None
     if found is None:
         raise invalid(attribute, "expected a time as HHmmss.ffffff cut where you like, or a range")
+    return found
+
+
+def _date_time(attribute: Matched, text: str) -> datetime:
+    """A date and time cut short means its first instant, as in the model."""
+    found = None if has_offset(text) else fold_date_time(text)
+    if found is None:
+        raise invalid(
+            attribute,
+            "expected a date and time as yyyyMMddHHmmss.ffffff cut where you like, without an"
+            " offset from UTC, or a range",
+        )
+    return found
+
+
+def _number(attribute: Matched, text: str) -> float:
+    found = fold_single(text) if attribute.vr == "FL" else fold_double(text)
+    if found is None:
+        raise invalid(attribute, "expected a number")
     return found

@@ -3,7 +3,7 @@
 The metadata's shape is checked here, so that a broken part is an error before anything is stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import unquote, urljoin
@@ -70,10 +70,13 @@ def _bulkdata(found: Sequence[tuple[Part, str, dict[str, str]]]) -> Bulkdata:
     """Returns what came under one name; the first part says what it is."""
     part, media_type, parameters = found[0]
     media_type = transfer_syntaxes.current_name(media_type)
-    syntax = parameters.get("transfer-syntax") or None
-    if syntax is None or not set(syntax) <= set("0123456789."):
-        syntax = transfer_syntaxes.transfer_syntax_of(media_type, part.content)
-    return Bulkdata([each.content for each, _, _ in found], syntax)
+    syntax = parameters.get("transfer-syntax", "")
+    if not syntax or not set(syntax) <= set("0123456789."):
+        syntax = transfer_syntaxes.transfer_syntax_of(media_type, part.content) or ""
+    if syntax == transfer_syntaxes.EXPLICIT_BIG_ENDIAN:
+        raise InvalidRequest("Bulkdata must be little endian (PS3.18 8.7.3.3.2).")
+    is_native = not syntax or syntax in transfer_syntaxes.LITTLE_ENDIAN
+    return Bulkdata([each.content for each, _, _ in found], None if is_native else syntax)
 
 
 def _datasets(part: Part, media_type: str, *, base_url: str, number: int) -> list[DataSet]:
@@ -113,7 +116,9 @@ def _check(dataset: Any, base_url: str, *, depth: int, number: int) -> None:
                     _check(item, base_url, depth=depth + 1, number=number)
 
 
-def _check_element(element: dict[str, Any], tag: str, base_url: str, wrong: Any) -> None:
+def _check_element(
+    element: dict[str, Any], tag: str, base_url: str, wrong: Callable[[str], InvalidRequest]
+) -> None:
     if element.get("vr") not in VRS:
         raise wrong(f"the element {tag} has no vr of PS3.5 6.2")
     if not isinstance(element.get("Value", []), list):

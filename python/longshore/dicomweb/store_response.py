@@ -49,7 +49,7 @@ def render(
         items = [_stored(instance, service_url, api_version) for instance in stored]
         dataset["00081199"] = _sequence(items)
     headers: dict[str, str] = {}
-    if any(instance.is_multivalued for instance in stored):
+    if any(instance.is_multivalued for instance in outcome.instances):
         headers["Warning"] = f'299 {host}: "{MULTIVALUED}"'
     is_xml = media_type == media_types.DICOM_XML
     return Response(

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 DEFLATED_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+LITTLE_ENDIAN = frozenset((IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, DEFLATED_LITTLE_ENDIAN))
+"""In which native pixel data have the same bytes."""
 ANY = "*"
 
 _BY_MEDIA_TYPE = {
@@ -82,7 +85,7 @@ def served_frame_syntax(transfer_syntax_uid: str) -> str:
     Implicit, explicit and deflated little endian differ around the pixel data only, so a native
     frame's bytes are the same; Explicit is what user agents know (PS3.18 8.7.3.3.2).
     """
-    if transfer_syntax_uid in {IMPLICIT_LITTLE_ENDIAN, DEFLATED_LITTLE_ENDIAN}:
+    if transfer_syntax_uid in LITTLE_ENDIAN:
         return EXPLICIT_LITTLE_ENDIAN
     return transfer_syntax_uid
 

@@ -5,7 +5,7 @@ arrays are most of what a Store costs in Python.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any
 
 
@@ -16,7 +16,7 @@ class Array(bytes):
 
 
 def array(values: Sequence[Any]) -> Array:
-    """Returns an array of integers, booleans, texts, dates, times or bytes; None is NULL."""
+    """Returns an array of numbers, booleans, texts, dates, times or bytes; None is NULL."""
     types = set(map(type, values))
     elements = map(str, values) if types == {int} else [_ELEMENTS[type(v)](v) for v in values]
     return Array(("{" + ",".join(elements) + "}").encode())
@@ -50,7 +50,9 @@ _ELEMENTS: dict[type, Callable[[Any], str]] = {
     int: str,
     bool: lambda value: "t" if value else "f",
     str: _quoted,
+    float: repr,
     date: date.isoformat,
+    datetime: datetime.isoformat,
     time: time.isoformat,
     bytes: lambda value: f'"\\\\x{value.hex()}"',
 }

@@ -20,10 +20,11 @@ class Exact:
     """Single value matching (PS3.4 C.2.2.2.1).
 
     Attributes:
-        value: Text as the user agent sent it, for every VR but IS (int), DA (date) and TM (time).
+        value: Text as the user agent sent it, for every VR but those of
+            numbers (int, float), of dates and of times.
     """
 
-    value: str | int | date | time = field(repr=False)
+    value: str | int | float | date | time = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Key:
         return fold_name_part(text) if self.vr == "PN" else self.folded(text)
 
     def _exact(
-        self, value: str | int | date | time, name: str, values: dict[str, Any]
+        self, value: str | int | float | date | time, name: str, values: dict[str, Any]
     ) -> sql.Composable:
         values[name] = key = self.folded(value) if isinstance(value, str) else value
         test = sql.SQL("= {}").format(sql.Placeholder(name))

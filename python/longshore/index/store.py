@@ -16,6 +16,7 @@ from longshore.errors import Conflict
 from longshore.index import sql
 from longshore.index.arrays import array
 from longshore.index.database import LOST, Connection, Database, retried, rolling_back
+from longshore.index.extended_values import StoreValues, values_of_batch
 from longshore.index.new import ORDINARY, NewInstance, NewPack
 from longshore.index.pipeline import Step, run
 from longshore.index.store_look_up import Found, GoneError, look_up
@@ -91,9 +92,12 @@ async def store_batch(
                 new = [position for position in in_uid_order if position not in found.existing]
                 if new:
                     steps = StoreSteps(pack, entries, new, found)
-                    await _add(connection, pack, steps, uid_keys)
-                    last = [*steps.merge(), *steps.expire(), *count_replaced(replaced)]
-                    last += [steps.append(), _COMMIT]
+                    values = await values_of_batch(
+                        database, connection, found.tag_version, entries, new, steps.owner_keys
+                    )
+                    await _add(connection, pack, steps, uid_keys, values)
+                    last = [*steps.merge(), *values.merge(), *steps.expire()]
+                    last += [*count_replaced(replaced), steps.append(), _COMMIT]
                     if durable is not None:
                         await durable
                     await run(connection, last)
@@ -124,13 +128,18 @@ async def _look_up(
 
 
 async def _add(
-    connection: Connection, pack: NewPack, steps: StoreSteps, uid_keys: Mapping[str, int]
+    connection: Connection,
+    pack: NewPack,
+    steps: StoreSteps,
+    uid_keys: Mapping[str, int],
+    values: StoreValues,
 ) -> None:
     """Adds what is new, in one round trip; nobody waits for what it locks."""
     adding = [*steps.add()]
     for step in steps.add_instances(uid_keys):
         adding.append(step)
         await asyncio.sleep(0)
+    adding += values.add()
     try:
         await run(connection, adding)
     except sql_errors.UniqueViolation as error:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from longshore.index import arrays, sql
 from longshore.index.arrays import array
 from longshore.index.database import Connection
+from longshore.index.extended_tags import STORE_LOCK
 from longshore.index.new import NewInstance, SeriesName, StudyName, study_of
 from longshore.index.pipeline import Step, run
 
@@ -21,6 +22,7 @@ KEY_BLOCK = 1_024
 """Instance keys come in blocks of so many, as migration 0002 has it: a batch's are consecutive,
 and the change feed needs one row for all of them."""
 
+_LOCK = {"tag_lock": STORE_LOCK}
 _BEGIN = Step(sql.prepared("begin", "BEGIN"))
 
 _Name = TypeVar("_Name", StudyName, SeriesName)
@@ -40,6 +42,7 @@ class Found:
         new_studies, new_series: Keys for those that are not.
         blocks: n first keys of blocks of `KEY_BLOCK` for instances; enough for all entries.
         expiring: Keys of those studies that will expire.
+        tag_version: Of the extended query tags; 0 if there never were any.
     """
 
     existing: frozenset[int]
@@ -50,6 +53,7 @@ class Found:
     pack_key: int
     blocks: Sequence[int]
     expiring: frozenset[int]
+    tag_version: int
 
 
 async def look_up(
@@ -87,7 +91,7 @@ async def look_up(
         "block_count": sum(-(-count // KEY_BLOCK) for count in counts.values()),
     }
     keep = _SQL["lock_studies"] if is_replacing else _SQL["keep_studies"]
-    begin = [] if is_begun else [_BEGIN, Step(_SQL["plan_as_if_large"])]
+    begin = [] if is_begun else [_BEGIN, Step(_SQL["plan_as_if_large"], _LOCK)]
     steps = [*begin, Step(keep, parameters), Step(_SQL["look_up"], parameters)]
     *_, kept, [row] = await run(connection, steps)
     found = _by_name(studies, row[0])
@@ -102,6 +106,7 @@ async def look_up(
         pack_key=int(row[5] or 0),
         blocks=arrays.integers(row[6]),
         expiring=frozenset(int(key or 0) for key, is_expiring in kept if is_expiring == b"t"),
+        tag_version=int(row[7] or 0),
     )
 
 

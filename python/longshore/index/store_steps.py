@@ -56,6 +56,9 @@ class StoreSteps:
         self._found = found
         self._studies: dict[StudyName, Merged] = {}
         self._series: dict[SeriesName, Merged] = {}
+        self._series_keys = {**found.series, **found.new_series}
+        self._study_keys = {**found.studies, **found.new_studies}
+        self._instance_keys = self._keys_by_position()
         for position in new:
             name = entries[position].series
             if name not in self._series:
@@ -103,14 +106,12 @@ class StoreSteps:
         Args:
             uid_keys: Keys of their SOP classes and transfer syntaxes.
         """
-        series_keys = {**self._found.series, **self._found.new_series}
-        instance_keys = self._instance_keys()
         for first in range(0, len(self._new), ROWS_PER_TURN):
             positions = self._new[first : first + ROWS_PER_TURN]
             entries = [self._entries[position] for position in positions]
             parameters = instance_columns(
-                [instance_keys[position] for position in positions],
-                [series_keys[entry.series] for entry in entries],
+                [self._instance_keys[position] for position in positions],
+                [self._series_keys[entry.series] for entry in entries],
                 entries,
                 uid_keys,
             )
@@ -152,6 +153,12 @@ class StoreSteps:
         parameters = columns(("run_last_keys", "run_partition_keys", "run_lengths"), runs)
         return Step(_SQL["append_creations"], {**parameters, "change_count": len(self._new)})
 
+    def owner_keys(self, position: int) -> tuple[int, int, int]:
+        """Returns the keys of an entry's study, of its series and of itself."""
+        name = self._entries[position].series
+        study_key = self._study_keys[study_of(name)]
+        return study_key, self._series_keys[name], self._instance_keys[position]
+
     def _study_rows(self, keys: Mapping[StudyName, int]) -> list[Row]:
         return [
             study_row(keys[name], name[1], name[0], merged)
@@ -160,9 +167,8 @@ class StoreSteps:
         ]
 
     def _series_rows(self, keys: Mapping[SeriesName, int]) -> list[Row]:
-        studies = {**self._found.studies, **self._found.new_studies}
         return [
-            series_row(keys[name], studies[study_of(name)], name[2], merged)
+            series_row(keys[name], self._study_keys[study_of(name)], name[2], merged)
             for name, merged in self._series.items()
             if name in keys
         ]
@@ -172,7 +178,7 @@ class StoreSteps:
             partition_key = self._entries[positions[0]].partition_key
             yield Run(first_key + len(positions) - 1, partition_key, len(positions))
 
-    def _instance_keys(self) -> dict[int, int]:
+    def _keys_by_position(self) -> dict[int, int]:
         """Returns keys by position: in each partition they ascend as the pack does."""
         return {
             position: first_key + at

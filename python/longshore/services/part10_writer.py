@@ -115,7 +115,7 @@ class _Writer:
         bulkdata = self._bulkdata.get(uri)
         if bulkdata is None:
             raise UnwritableError(tag, "No part of the request is the bulkdata that it names.")
-        if tag != PIXEL_DATA or bulkdata.transfer_syntax_uid in (None, EXPLICIT_LITTLE_ENDIAN):
+        if tag != PIXEL_DATA or bulkdata.transfer_syntax_uid is None:
             if len(bulkdata.contents) > 1:
                 raise UnwritableError(tag, "Several parts of the request have its location.")
             yield from _whole(tag, vr, bulkdata.contents[0])

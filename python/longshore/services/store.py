@@ -23,6 +23,7 @@ from longshore.errors import (
     UnsupportedMediaType,
 )
 from longshore.index.database import Database
+from longshore.index.extended_tags import known_tags
 from longshore.services.batch import Batcher
 from longshore.services.duplicates import Duplicates, is_identical_to_stored
 from longshore.services.long_part import LongPart
@@ -188,6 +189,7 @@ class Stores:
 
     def _reader(self, target: StoreTarget) -> StoreReader:
         limits = self._limits
+        tags = known_tags(self._database)
         return StoreReader(
             boundary=target.boundary,
             root_type=target.root_type,
@@ -198,4 +200,5 @@ class Stores:
             part_header_bytes_max=limits.part_header_bytes_max,
             inline_bytes_max=limits.inline_bytes_max,
             inflated_bytes_max=limits.inflated_bytes_max,
+            extended_tags=tags.finder if tags.version else None,
         )

@@ -44,6 +44,7 @@ class Refused:
     sop_instance_uid: str | None
     failure_reason: int
     comments: Sequence[str] = ()
+    is_multivalued: bool = False
 
     @classmethod
     def of(cls, refusal: Refusal) -> "Refused":
@@ -58,7 +59,12 @@ class Refused:
     @classmethod
     def duplicate(cls, instance: Stored) -> "Refused":
         """Returns what there is to say of an instance that is stored already."""
-        return cls(instance.sop_class_uid, instance.sop_instance_uid, FAILURE_DUPLICATE)
+        return cls(
+            instance.sop_class_uid,
+            instance.sop_instance_uid,
+            FAILURE_DUPLICATE,
+            is_multivalued=instance.is_multivalued,
+        )
 
     @classmethod
     def failed(cls, instance: Stored) -> "Refused":

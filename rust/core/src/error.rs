@@ -162,6 +162,8 @@ pub enum PackError {
         /// Where in the directory, in bytes.
         offset: usize,
     },
+    /// A metadata segment does not inflate to what it was made of.
+    BadSegment,
 }
 
 impl fmt::Display for PackError {
@@ -174,6 +176,7 @@ impl fmt::Display for PackError {
             Self::BadDirectory { offset } => {
                 write!(f, "the pack's directory is damaged at byte {offset}")
             }
+            Self::BadSegment => write!(f, "a metadata segment of the pack is damaged"),
         }
     }
 }

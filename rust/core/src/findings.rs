@@ -1,12 +1,17 @@
 //! What the index and the rules make of each element of a data set.
 
+use std::sync::Arc;
+
 use crate::attributes::{self, ATTRIBUTES, Attribute, Kept};
 use crate::dataset::Element;
+use crate::dictionary;
+use crate::extended::{ExtendedTag, ExtendedTags};
 use crate::instance::Rules;
 use crate::tag;
 use crate::text::{self, trim_end};
 use crate::validate;
 use crate::value;
+use crate::vr::Vr;
 
 /// Most comments that are told of one instance.
 const COMMENT_COUNT_MAX: usize = 100;
@@ -25,10 +30,14 @@ pub(crate) struct Findings {
     pub(crate) has_patient_id: bool,
     /// An indexed attribute has several values, of which the first one counts.
     pub(crate) is_multivalued: bool,
+    /// Extended query tags that v1 checks; v2 checks every element anyway.
+    extended: Option<Arc<ExtendedTags>>,
+    /// Tags and texts of the Private Creators so far, where extended query tags are checked.
+    creators: Vec<(u32, String)>,
 }
 
 impl Findings {
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules, extended: Option<Arc<ExtendedTags>>) -> Self {
         Self {
             rules,
             values: [const { None }; ATTRIBUTES.len()],
@@ -36,6 +45,8 @@ impl Findings {
             warnings: Vec::new(),
             has_patient_id: false,
             is_multivalued: false,
+            extended: extended.filter(|_| rules.is_strict),
+            creators: Vec::new(),
         }
     }
 
@@ -52,6 +63,7 @@ impl Findings {
             self.keep(at, is_kept.then(|| first.to_owned()));
         }
         if self.rules.is_strict {
+            self.extended_text(element, text, raw_length);
             return true;
         }
         let Err(reason) = validate::lenient(element.vr, trim_end(text)) else {
@@ -76,6 +88,60 @@ impl Findings {
         if let Some((at, _)) = matched(element) {
             self.keep(at, value::first_number(element, value));
         }
+        if let Some(vr) = self.extended_vr(element)
+            && let Err(reason) = validate::strict(vr, "number", value.len())
+        {
+            self.fail(element, reason);
+        }
+    }
+
+    /// Notes an element whose value is not read; only its VR counts.
+    pub(crate) fn unread(&mut self, element: &Element) {
+        self.extended_vr(element);
+    }
+
+    /// v1 checks the first value of an extended query tag as it does those of the table.
+    fn extended_text(&mut self, element: &Element, text: &str, raw_length: usize) {
+        if self.extended.is_none() || element.depth > 0 {
+            return;
+        }
+        if tag::is_private_creator(element.tag) {
+            self.creators.push((element.tag, trim_end(text).to_owned()));
+        }
+        let Some(vr) = self.extended_vr(element) else {
+            return;
+        };
+        self.is_multivalued |= value::is_multiple(vr, text);
+        let first = value::first(vr, text).trim_end_matches(' ');
+        if let Err(reason) = validate::strict(vr, first, raw_length) {
+            self.fail(element, reason);
+        }
+    }
+
+    /// The VR of an element that is an extended query tag; another one than the tag's is a failure.
+    fn extended_vr(&mut self, element: &Element) -> Option<Vr> {
+        let extended = self.extended.as_ref()?;
+        if element.depth > 0 {
+            return None;
+        }
+        let creators = &self.creators;
+        let creator_of = |tag| {
+            let mut found = creators.iter().filter(|(creator, _)| *creator == tag);
+            found.next_back().map(|(_, text)| text.as_str())
+        };
+        let found: &ExtendedTag = extended.find(element.tag, creator_of)?;
+        if found.vr == element.vr {
+            return Some(found.vr);
+        }
+        let comment = validate::vr_comment(element.tag, found.vr, element.vr);
+        note(&mut self.failures, comment);
+        None
+    }
+
+    fn fail(&mut self, element: &Element, reason: &str) {
+        let keyword = dictionary::keyword_of(element.tag).unwrap_or_default();
+        let comment = validate::strict_comment(element.tag, keyword, element.vr, reason);
+        note(&mut self.failures, comment);
     }
 
     /// Of these, several values are as bad as none.

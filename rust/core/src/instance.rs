@@ -1,9 +1,12 @@
 //! A data set becomes an instance: identifiers, searchable attributes, metadata, frame extents.
 
+use std::sync::Arc;
+
 use crate::attributes::{self, Level};
 use crate::charset::{Charset, Delimiters};
 use crate::dataset::{Element, Visitor};
 use crate::error::PartError;
+use crate::extended::ExtendedTags;
 use crate::findings::Findings;
 use crate::frames::{Frames, PixelData};
 use crate::json::{EMPTY_ATTRIBUTE_BYTES, JsonWriter, Written};
@@ -92,7 +95,7 @@ pub(crate) struct Extractor {
 }
 
 impl Extractor {
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules, extended: Option<Arc<ExtendedTags>>) -> Self {
         let mut json = JsonWriter::new();
         json.begin_object();
         Self {
@@ -100,7 +103,7 @@ impl Extractor {
             json,
             charsets: Vec::new(),
             item_counts: Vec::new(),
-            findings: Findings::new(rules),
+            findings: Findings::new(rules, extended),
             has_bulkdata_uri: false,
             pixel_data: PixelData::default(),
         }
@@ -204,8 +207,12 @@ impl Visitor for Extractor {
             self.set_charset(Charset::parse(value));
         }
         match value::kind(element.vr) {
-            Kind::Binary if element.length > self.rules.inline_bytes_max => self.bulkdata(element),
+            Kind::Binary if element.length > self.rules.inline_bytes_max => {
+                self.findings.unread(element);
+                self.bulkdata(element)
+            }
             Kind::Binary => {
+                self.findings.unread(element);
                 self.json.begin_attribute(element.tag, element.vr)?;
                 value::write_binary(&mut self.json, element, value);
                 self.json.end_attribute();
@@ -230,10 +237,12 @@ impl Visitor for Extractor {
         if is_left_out(element.tag) {
             return Ok(());
         }
+        self.findings.unread(element);
         self.bulkdata(element)
     }
 
     fn begin_sequence(&mut self, element: &Element) -> Result<(), PartError> {
+        self.findings.unread(element);
         self.item_counts.push(0);
         self.json.begin_attribute(element.tag, element.vr)
     }

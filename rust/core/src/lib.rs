@@ -6,7 +6,8 @@
 //! `store::StoreReader` is the way in: it splits a body (`multipart`), reads each part (`part10`,
 //! `dataset`), and turns it into an `outcome::Instance` with its searchable attributes
 //! (`attributes`), its metadata (`json`) and its frame extents (`frames`). `pack` lays instances out
-//! in a pack and reads a pack's directory back. `related` keeps the parts of other bodies whole.
+//! in a pack and reads a pack's directory back. `related` keeps the parts of other bodies whole,
+//! `extended` finds what else is searched for.
 #![forbid(unsafe_code)]
 
 pub mod attributes;
@@ -14,6 +15,7 @@ pub mod charset;
 pub mod dataset;
 pub mod dictionary;
 pub mod error;
+pub mod extended;
 mod feed;
 mod findings;
 pub mod frames;

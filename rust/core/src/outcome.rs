@@ -1,7 +1,10 @@
 //! What becomes of one part: an instance that can be stored, or a refusal (PS3.18 10.5.3, I.2).
 
+use std::sync::Arc;
+
 use crate::attributes::{self, ATTRIBUTES, Level};
 use crate::error::PartError;
+use crate::extended::ExtendedTags;
 use crate::frames::Frames;
 use crate::instance::{Extractor, Facts, Rules};
 use crate::pack::{Deflater, Entry};
@@ -27,6 +30,10 @@ pub struct Instance {
     pub values: [Option<String>; ATTRIBUTES.len()],
     /// DICOM JSON objects of the study's and of the series' attributes.
     pub level_json: [Vec<u8>; 2],
+    /// The version of the extended query tags that were looked for; 0 if none were.
+    pub extended_version: i64,
+    /// Their elements, as `ExtendedTags::read` gives them.
+    pub extended_json: Option<Vec<u8>>,
     /// Where the frames are; None without pixel data or where it cannot be told.
     pub frames: Option<Frames>,
     /// The metadata holds a `BulkDataURI`.
@@ -77,6 +84,8 @@ pub struct PartRules {
     pub study_uid: Option<String>,
     /// Most bytes that a deflated data set may become.
     pub inflated_bytes_max: u64,
+    /// What is looked for besides the table's attributes, and checked by v1.
+    pub extended: Option<Arc<ExtendedTags>>,
 }
 
 /// Reads one part.
@@ -91,7 +100,10 @@ pub(crate) struct PartReader {
 impl PartReader {
     pub(crate) fn new(rules: &PartRules) -> Self {
         Self {
-            reader: Part10Reader::new(Extractor::new(rules.rules), rules.inflated_bytes_max),
+            reader: Part10Reader::new(
+                Extractor::new(rules.rules, rules.extended.clone()),
+                rules.inflated_bytes_max,
+            ),
             crc32: crc32fast::Hasher::new(),
             length: 0,
             error: None,
@@ -139,6 +151,10 @@ impl PartReader {
             facts.level_json(Level::Study),
             facts.level_json(Level::Series),
         ];
+        let extended_json = rules
+            .extended
+            .as_ref()
+            .and_then(|extended| extended.pick(&facts.written.json, &facts.written.spans));
         if facts.value_of(tag::PATIENT_ID).is_none() {
             warnings.push(validate::missing_comment(tag::PATIENT_ID));
         }
@@ -155,6 +171,8 @@ impl PartReader {
             },
             values: facts.findings.values,
             level_json,
+            extended_version: rules.extended.as_ref().map_or(0, |each| each.version()),
+            extended_json,
             frames: facts.frames,
             has_bulkdata_uri: facts.has_bulkdata_uri,
             is_implicit_vr,

@@ -18,4 +18,4 @@ mod zip;
 
 pub use directory::{Packed, directory_length, read_directory};
 pub use layout::{Entry, Plan, plan};
-pub use segment::{Deflater, GZIP_SEPARATOR, Segment, gzip_frame};
+pub use segment::{Deflater, GZIP_SEPARATOR, Segment, gzip_frame, inflate_segment};

@@ -52,6 +52,27 @@ pub const fn is_private_creator(tag: u32) -> bool {
     is_private(tag) && element(tag) >= 0x10 && element(tag) <= 0xFF
 }
 
+/// The Private Creator of a private element's block (PS3.5 7.8.1).
+#[must_use]
+pub const fn private_creator_of(tag: u32) -> u32 {
+    with_element(tag, element(tag) >> 8)
+}
+
+/// The element of the same group with this number.
+#[must_use]
+pub const fn with_element(tag: u32, element: u16) -> u32 {
+    (tag & 0xFFFF_0000) | element as u32
+}
+
+/// The private element with the last byte of `tag` in the block that a Private Creator reserves.
+#[must_use]
+pub const fn in_block(private_creator: u32, tag: u32) -> u32 {
+    with_element(
+        private_creator,
+        (element(private_creator) << 8) | (element(tag) & 0xFF),
+    )
+}
+
 /// True for a Group Length, which is retired and never part of the DICOM JSON Model (PS3.18 F.2.2).
 #[must_use]
 pub const fn is_group_length(tag: u32) -> bool {

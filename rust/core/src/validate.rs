@@ -332,9 +332,10 @@ pub fn strict(vr: Vr, value: &str, raw_length: usize) -> Verdict {
              characters. Value should contain characters in '0'-'9' and '.'. Each component must \
              start with non-zero number.",
         ),
-        Vr::Fd => unless(raw_length != 8, "Value length is not 8."),
-        Vr::Fl | Vr::Sl | Vr::Ul => unless(raw_length != 4, "Value length is not 4."),
-        Vr::Ss | Vr::Us => unless(raw_length != 2, "Value length is not 2."),
+        // Of several values the first counts, as for texts.
+        Vr::Fd => unless(!raw_length.is_multiple_of(8), "Value length is not 8."),
+        Vr::Fl | Vr::Sl | Vr::Ul => unless(!raw_length.is_multiple_of(4), "Value length is not 4."),
+        Vr::Ss | Vr::Us => unless(!raw_length.is_multiple_of(2), "Value length is not 2."),
         _ => Ok(()),
     }
 }
@@ -376,6 +377,17 @@ pub fn strict_comment(tag: u32, keyword: &str, vr: Vr, reason: &str) -> String {
 pub fn wrong_vr_comment(tag: u32, expected: Vr, found: Vr) -> String {
     let (tag, expected, found) = (name(tag), expected.code(), found.code());
     format!("DICOM100: {tag} - The tag is expected to have VR '{expected}' but has '{found}'.")
+}
+
+/// The comment on an extended query tag whose element is of another VR than the tag's.
+#[must_use]
+pub fn vr_comment(tag: u32, wanted: Vr, found: Vr) -> String {
+    let (wanted, found) = (wanted.code(), found.code());
+    format!(
+        "DICOM100: {} - The extended query tag '{tag:08X}' is expected to have VR '{wanted}' but \
+         has '{found}' in file.",
+        name(tag)
+    )
 }
 
 /// The comment on a required element that is missing or empty.

@@ -228,8 +228,8 @@ fn strict_rules() {
         (Vr::Pn, "A^B^C^D^E^F", 12, "5 components"),
         (Vr::Ui, "1.2.x", 6, "Identifier is invalid"),
         (Vr::Fd, "1", 4, "not 8"),
-        (Vr::Ul, "1", 8, "not 4"),
-        (Vr::Us, "1", 4, "not 2"),
+        (Vr::Ul, "1", 6, "not 4"),
+        (Vr::Us, "1", 3, "not 2"),
     ] {
         let found = strict(vr, value, raw_length);
         assert!(
@@ -242,6 +242,7 @@ fn strict_rules() {
         (Vr::Cs, "lower", 6),
         (Vr::Ui, "1.02..3", 8),
         (Vr::Us, "1", 2),
+        (Vr::Us, "1", 6),
         (Vr::Dt, "2026", 4),
         (Vr::Ut, "anything", 8),
     ] {

@@ -143,6 +143,17 @@ impl Instance {
     }
 
     #[getter]
+    fn extended_version(&self) -> i64 {
+        self.inner.extended_version
+    }
+
+    #[getter]
+    fn extended_json<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let json = self.inner.extended_json.as_ref()?;
+        Some(PyBytes::new(py, json))
+    }
+
+    #[getter]
     fn has_bulkdata_uri(&self) -> bool {
         self.inner.has_bulkdata_uri
     }

@@ -6,6 +6,7 @@
 mod attribute;
 mod copy;
 mod error;
+mod extended;
 mod instance;
 mod pack;
 mod related;
@@ -25,6 +26,8 @@ mod _native {
     use super::copy::copy_into;
     #[pymodule_export]
     use super::error::{ForeignPartError, LimitError, MultipartError, PackFormatError};
+    #[pymodule_export]
+    use super::extended::{ExtendedTags, strict_fault};
     #[pymodule_export]
     use super::instance::{Instance, Refusal, dataset_offset};
     #[pymodule_export]

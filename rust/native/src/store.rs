@@ -11,6 +11,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::error::{raise_body, raise_store};
+use crate::extended::ExtendedTags;
 use crate::instance::{Instance, Refusal};
 use crate::rope::Rope;
 
@@ -90,7 +91,7 @@ impl StoreReader {
 #[pymethods]
 impl StoreReader {
     #[new]
-    #[pyo3(signature = (*, boundary, root_type, study_uid, is_strict, part_bytes_max, part_count_max, part_header_bytes_max, inline_bytes_max, inflated_bytes_max))]
+    #[pyo3(signature = (*, boundary, root_type, study_uid, is_strict, part_bytes_max, part_count_max, part_header_bytes_max, inline_bytes_max, inflated_bytes_max, extended_tags=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
     #[expect(
         clippy::needless_pass_by_value,
@@ -106,6 +107,7 @@ impl StoreReader {
         part_header_bytes_max: usize,
         inline_bytes_max: u32,
         inflated_bytes_max: u64,
+        extended_tags: Option<&ExtendedTags>,
     ) -> PyResult<Self> {
         let rules = PartRules {
             rules: Rules {
@@ -114,6 +116,7 @@ impl StoreReader {
             },
             study_uid,
             inflated_bytes_max,
+            extended: extended_tags.map(ExtendedTags::inner),
         };
         let framing = Limits {
             part_header_bytes_max,

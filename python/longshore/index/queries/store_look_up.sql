@@ -1,8 +1,10 @@
 -- name: plan_as_if_large
 -- Plans, in this transaction, once and for tables of any size: a plan that was made while they were
 -- small would read them whole until they are analysed, and planning takes longer than most
--- statements here.
+-- statements here. Then takes the lock that longshore.index.extended_tags speaks of; a statement of
+-- its own, since only those behind it see what was committed before.
 SELECT
+    pg_advisory_xact_lock_shared(%(tag_lock)s),
     set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true),
@@ -30,7 +32,7 @@ FOR UPDATE OF study;
 
 -- name: look_up
 -- The keys of a batch's studies and series, or new keys for those that are not there yet; the
--- positions of the instances that are stored already; a key for the pack, blocks for instances.
+-- positions of the instances that are stored already; a key for the pack, blocks for instances; the version of the extended query tags.
 WITH study_found AS MATERIALIZED (
     SELECT
         new.position, study.study_key,
@@ -65,4 +67,5 @@ SELECT
     (
         SELECT array_agg(nextval('instance_instance_key_seq'))
         FROM generate_series(1, %(block_count)s::integer)
-    );
+    ),
+    (SELECT version FROM extended_query_tag_head WHERE is_only);

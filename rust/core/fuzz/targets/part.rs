@@ -10,6 +10,7 @@ use longshore_core::store::{StoreEvent, StoreLimits, StoreReader};
 
 fn told(chunks: &[&[u8]]) -> Vec<String> {
     let rules = PartRules {
+        extended: None,
         rules: Rules { is_strict: false, inline_bytes_max: 64 },
         study_uid: None,
         inflated_bytes_max: 1 << 20,

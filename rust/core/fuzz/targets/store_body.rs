@@ -10,6 +10,7 @@ use longshore_core::store::{StoreLimits, StoreReader};
 fuzz_target!(|bytes: &[u8]| {
     let Some((step, body)) = bytes.split_first() else { return };
     let rules = PartRules {
+        extended: None,
         rules: Rules { is_strict: step % 2 == 1, inline_bytes_max: 64 },
         study_uid: None,
         inflated_bytes_max: 1 << 20,

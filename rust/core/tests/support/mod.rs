@@ -188,6 +188,7 @@ impl Builder {
 
 pub(crate) fn rules() -> PartRules {
     PartRules {
+        extended: None,
         rules: Rules {
             is_strict: false,
             inline_bytes_max: 64,

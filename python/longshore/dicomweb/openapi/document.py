@@ -1,0 +1,94 @@
+"""Makes one OpenAPI document of the topics' files, for a version, with or without partitions."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, cast
+
+import yaml
+
+from longshore.dicom import ATTRIBUTES
+
+Node = dict[str, Any]
+
+_FOLDER: Final = Path(__file__).parent
+PARTITIONED_TOPICS: Final = ("store", "search", "retrieve", "delete")
+"""Files whose paths name a partition while there are any."""
+SHARED_TOPICS: Final = ("changes", "service")
+"""Files of the service as a whole."""
+METHODS: Final = ("get", "post", "put", "patch", "delete")
+_PATH_PARAMETER: Final = re.compile(r"{(\w+)}")
+
+
+@cache
+def document(prefix: str, *, api_version: int, is_partitioned: bool, product_version: str) -> Node:
+    """Returns a document. It is shared: do not change it.
+
+    Args:
+        prefix: Of all versioned paths: `/v2`.
+        api_version: 1 or 2; leaves out what the other one has alone.
+        is_partitioned: Whether paths name a partition.
+        product_version: The service's.
+    """
+    base = _read("base")
+    paths: dict[str, Node] = {}
+    for topic in (*PARTITIONED_TOPICS, *SHARED_TOPICS):
+        content = _read(topic)
+        is_below = is_partitioned and topic in PARTITIONED_TOPICS
+        middle = "/partitions/{partition}" if is_below else ""
+        for path, item in content.get("paths", {}).items():
+            # One path may be of several topics.
+            paths.setdefault(f"{prefix}{middle}{path}", {}).update(item)
+        paths.update(content.get("x-unversioned-paths", {}))
+        for kind, components in content.get("components", {}).items():
+            base["components"][kind].update(components)
+    common, of_paths = base.pop("x-common-responses"), base.pop("x-path-responses")
+    for path, item in paths.items():
+        names = _PATH_PARAMETER.findall(path)
+        if names:
+            item["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in names]
+        for operation in _operations(item):
+            _expand(operation, api_version)
+            fallback = {**common, **of_paths} if names else common
+            operation["responses"] = {**fallback, **operation["responses"]}
+    base["info"]["version"] = product_version
+    base["paths"] = dict(sorted(paths.items()))
+    return base
+
+
+def _read(topic: str) -> Node:
+    """Reads a file; with its aliases as values of their own, so that each can be changed."""
+    text = (_FOLDER / f"{topic}.yaml").read_text(encoding="utf-8")
+    return _copied(yaml.load(text, Loader=yaml.CSafeLoader))
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _copied(each) for key, each in cast("Node", value).items()}
+    if isinstance(value, list):
+        return [_copied(each) for each in cast("list[Any]", value)]
+    return value
+
+
+def _operations(item: Node) -> Iterator[Node]:
+    return (item[method] for method in METHODS if method in item)
+
+
+def _expand(operation: Node, api_version: int) -> None:
+    """Leaves out what another version has, and names the attributes that a Search matches."""
+    parameters: list[Node] = operation.get("parameters", [])
+    kept = [each for each in parameters if each.pop("x-version", api_version) == api_version]
+    levels = operation.pop("x-filters", ())
+    kept += [
+        {
+            "name": row.keyword,
+            "in": "query",
+            "description": f"({row.tag >> 16:04X},{row.tag & 0xFFFF:04X}), VR {row.vr}",
+            "schema": {"type": "string"},
+        }
+        for row in ATTRIBUTES
+        if row.is_matched and row.level in levels
+    ]
+    if kept:
+        operation["parameters"] = kept

@@ -1,0 +1,193 @@
+"""Extended query tags in the background: indexes what is stored, and clears behind removed ones.
+
+Every process runs this. What they share is the index, which lets only one of them have its turn;
+if that one ends, another one goes on where it was. Stores go on meanwhile.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+
+from longshore._native import PackFormatError
+from longshore.blobs.store import BlobStore
+from longshore.dicom import ExtendedTags
+from longshore.errors import BlobNotFound, LongshoreError, without_values
+from longshore.extent import Extent
+from longshore.index import reindex as index
+from longshore.index.database import Database
+from longshore.index.extended_tags import ExtendedTag, TagList, glance
+from longshore.index.extended_values import fault_of, value_row
+from longshore.index.reindex import Fault, Finding, StoredMetadata
+
+_log = logging.getLogger(__name__)
+
+GLANCE_S = 0.5
+"""Time between two looks at the list of tags: how long a Store may go on with an older one."""
+SEEN_S = 2 * GLANCE_S
+"""An operation does not end before this: when it ends, every process knows its tags."""
+WAIT_S = 0.05
+"""Time between two looks at Stores that began before a tag was added."""
+READ_COUNT_MAX = 8
+"""Reads from storage at the same time."""
+RUN_GAP_BYTES_MAX = 16 * 1024
+"""Reading over less costs less than another request to storage."""
+RUN_BYTES_MAX = 4 * 1024**2
+DAMAGED = "The metadata of the instance cannot be read."
+
+
+async def reindex_forever(database: Database, blobs: BlobStore, wanted: asyncio.Event) -> None:
+    """Looks after the tags until cancelled. What fails is logged and tried again.
+
+    Args:
+        wanted: Set where there is something to do at once.
+    """
+    while True:
+        pause_s = GLANCE_S
+        try:
+            if await glance(database):
+                await reindex(database, blobs)
+        except LongshoreError as error:
+            pause_s = 10 * GLANCE_S
+            _log.warning("looking after extended query tags failed, next try soon: %s", error)
+        except Exception as error:
+            pause_s = 10 * GLANCE_S
+            _log.error("looking after extended query tags failed: %s", without_values(error))
+        try:
+            async with asyncio.timeout(pause_s):
+                await wanted.wait()
+        except TimeoutError:
+            continue
+        wanted.clear()
+
+
+async def reindex(database: Database, blobs: BlobStore) -> None:
+    """Does whatever there is to do, unless another process is at it."""
+    async with index.reindex_turn(database) as is_ours:
+        if not is_ours:
+            return
+        for tag_key in await index.removed_tags(database):
+            await _wait_for_stores(database)
+            while await index.delete_values(database, tag_key):
+                pass
+            await index.forget_tag(database, tag_key)
+        while (operation := await index.next_reindex(database)) is not None:
+            if operation.below_key is None:
+                await _wait_for_stores(database)
+                await index.begin_reindex(database, operation.operation_id)
+                continue
+            await _index_below(database, blobs, operation.operation_id, operation.below_key)
+            await asyncio.sleep(max(0.0, SEEN_S - operation.age_s))
+            await index.finish_reindex(database, operation.operation_id)
+            _log.info("operation %s is done", operation.operation_id.hex)
+
+
+async def _wait_for_stores(database: Database) -> None:
+    """Waits for the Stores that may not know the list as it is now; those behind them do."""
+    waiting = await index.stores_under_way(database)
+    while waiting:
+        await asyncio.sleep(WAIT_S)
+        waiting &= await index.stores_under_way(database)
+
+
+async def _index_below(
+    database: Database, blobs: BlobStore, operation_id: UUID, below_key: int
+) -> None:
+    tags = TagList.of(1, await index.tags_of_operation(database, operation_id))
+    while instances := await index.next_instances(database, below_key):
+        try:
+            segments = await _read(blobs, instances)
+        except BlobNotFound:
+            # A pack went meanwhile, after a delete or a merge.
+            instances = await index.next_instances(database, below_key)
+            segments = await _read(blobs, instances, is_last_try=True)
+        finding = await asyncio.to_thread(_find, tags, instances, segments)
+        below_key = await index.write_findings(database, operation_id, below_key, finding)
+
+
+async def _read(
+    blobs: BlobStore, instances: Sequence[StoredMetadata], *, is_last_try: bool = False
+) -> dict[int, bytes | None]:
+    """Returns the instances' deflated metadata by their keys; None for what is not there.
+
+    Raises:
+        BlobNotFound: A pack is not there, and this is not the last try.
+    """
+    segments: dict[int, bytes | None] = {}
+    reads = asyncio.Semaphore(READ_COUNT_MAX)
+
+    async def read(run: Sequence[StoredMetadata]) -> None:
+        start = run[0].segment.offset
+        length = max(each.segment.end for each in run) - start
+        try:
+            async with reads:
+                octets = await blobs.read(Extent(run[0].segment.blob, start, length))
+        except BlobNotFound:
+            if not is_last_try:
+                raise
+            segments.update(dict.fromkeys([each.instance_key for each in run]))
+            return
+        for each in run:
+            at = each.segment.offset - start
+            segments[each.instance_key] = octets[at : at + each.segment.length]
+
+    # All reads end before an error is told: none is left running.
+    for outcome in await asyncio.gather(*map(read, _runs(instances)), return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+    return segments
+
+
+def _runs(instances: Sequence[StoredMetadata]) -> list[list[StoredMetadata]]:
+    """Groups instances whose metadata lie close together in one pack: one read for each group."""
+    runs: list[list[StoredMetadata]] = []
+    for each in sorted(instances, key=lambda each: (each.segment.blob, each.segment.offset)):
+        if runs and _continues(runs[-1], each.segment):
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return runs
+
+
+def _continues(run: Sequence[StoredMetadata], segment: Extent) -> bool:
+    first, last = run[0].segment, run[-1].segment
+    return (
+        segment.blob == first.blob
+        and segment.offset - last.end <= RUN_GAP_BYTES_MAX
+        and segment.end - first.offset <= RUN_BYTES_MAX
+    )
+
+
+def _find(
+    tags: TagList, instances: Sequence[StoredMetadata], segments: dict[int, bytes | None]
+) -> Finding:
+    """Finds values and faults in the metadata of n instances, the highest key first."""
+    values: list[tuple[ExtendedTag, int, tuple[object, ...]]] = []
+    faults: list[Fault] = []
+    for each in instances:
+        key = each.instance_key
+        try:
+            json = _elements(tags.finder, each, segments[key])
+        except PackFormatError:
+            _log.error("the metadata of instance %s cannot be read", each.sop_instance_uid)
+            faults += [Fault(tag.tag_key, key, DAMAGED) for tag in tags.tags]
+            continue
+        for tag, element in zip(tags.tags, orjson.loads(json) if json else (), strict=False):
+            if element is None:
+                continue
+            message = fault_of(tag, element)
+            if message is not None:
+                faults.append(Fault(tag.tag_key, key, message))
+            elif (row := value_row(tag, element, (key, key, key))) is not None:
+                values.append((tag, key, row.typed))
+    return Finding([each.instance_key for each in instances], values, faults)
+
+
+def _elements(
+    finder: ExtendedTags, metadata: StoredMetadata, segment: bytes | None
+) -> bytes | None:
+    if segment is None:
+        raise PackFormatError
+    return finder.read(segment, plain_length=metadata.plain_length, crc32=metadata.crc32)
