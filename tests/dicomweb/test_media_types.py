@@ -171,7 +171,7 @@ def test_store_content(content_type: str, boundary: bytes | None, root_type: str
     [
         (None, "The specified content type '' is not supported."),
         ("application/dicom+json", "is not supported"),
-        ('multipart/related; type="application/dicom+json"; boundary=a', "is not supported"),
+        ('multipart/related; type="image/jpeg"; boundary=a', "is not supported"),
         ("multipart/form-data; boundary=a", "is not supported"),
         ('multipart/related; type="application/dicom"', "missing boundary"),
         ("multipart/related; boundary=", "missing boundary"),
@@ -216,3 +216,20 @@ def test_one_data_set_as_json_or_xml(accept: str | None, expected: str) -> None:
 def test_neither_json_nor_xml_is_not_acceptable(accept: str) -> None:
     with pytest.raises(NotAcceptable):
         media_types.dicom_json_or_xml(request(accept))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_metadata"),
+    [
+        ("application/dicom", False),
+        ("multipart/related; boundary=a", False),
+        ('multipart/related; type="application/dicom"; boundary=a', False),
+        ('multipart/related; type="application/dicom+json"; boundary=a', True),
+        ("multipart/related; type=application/json; boundary=a", True),
+        ('Multipart/Related; Boundary="a"; Type="Application/DICOM+XML"', True),
+    ],
+)
+def test_whether_metadata_and_bulkdata_come_apart(content_type: str, is_metadata: bool) -> None:
+    headers = [(b"content-type", content_type.encode())]
+    sent = Request({"type": "http", "headers": headers, "query_string": b""})
+    assert media_types.store_content(sent).is_metadata is is_metadata

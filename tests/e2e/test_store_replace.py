@@ -4,6 +4,7 @@ Numbers in test names are lines of the reference's acceptance checklist.
 """
 
 import concurrent.futures
+import io
 import random
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import psycopg
+import pydicom
 import pytest
 
 from tests.index.batches import INCONSISTENT
@@ -280,3 +282,30 @@ def test_each_partition_is_replaced_and_expires_alone(tmp_path: Path) -> None:
         assert item["00081190"]["Value"] == [url]
         wait_until(lambda: file_in("other") == b"", 30)
         assert file_in("Microsoft.Default") == synthetic.ct(1)
+
+
+def test_extended_query_tags_follow_the_new_version(client: httpx.Client) -> None:
+    tag = {"path": "00080070", "vr": "LO", "level": "Study"}
+    added = client.post("/v2/extendedquerytags", json=[tag])
+    assert added.status_code == 202, added.text
+    operation = added.json()["href"]
+    wait_until(lambda: client.get(operation).status_code == 200, 60)
+
+    def found(maker: str) -> int:
+        return client.get("/v2/studies", params={"00080070": maker}).status_code
+
+    assert send(client, "POST", made_by("OLD")).status_code == 200
+    assert (found("OLD"), found("NEW")) == (200, 204)
+    assert send(client, "PUT", made_by("NEW")).status_code == 200
+    assert (found("OLD"), found("NEW")) == (204, 200)
+    assert send(client, "PUT", synthetic.ct(1)).status_code == 200
+    assert (found("OLD"), found("NEW")) == (204, 204), "nothing is left of it"
+    assert client.delete("/v2/extendedquerytags/00080070").status_code == 204
+
+
+def made_by(maker: str) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(synthetic.ct(1)))
+    dataset.Manufacturer = maker
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset)
+    return buffer.getvalue()

@@ -133,9 +133,9 @@ class StoreSteps:
     def expire(self) -> Iterator[Step]:
         """Yields what says when studies expire, where one of them does or did."""
         expiring = self._found.expiring
-        new = [self._entries[position] for position in sorted(self._new)]
-        if not expiring and all(entry.terms is ORDINARY for entry in new):
+        if not expiring and all(self._entries[at].terms is ORDINARY for at in self._new):
             return
+        new = [self._entries[position] for position in sorted(self._new)]
         said = {study_of(entry.series): entry.terms.expires_after_ms for entry in new}
         keys = {**self._found.studies, **self._found.new_studies}
         changed = [
