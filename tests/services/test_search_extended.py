@@ -26,7 +26,7 @@ async def found(shop: Shop, path: str, status: int = 200, **filters: str) -> lis
 
 async def numbers(shop: Shop, **filters: str) -> list[int]:
     """Returns the numbers of the instances that match."""
-    return [int(uid.rsplit(".", 1)[1]) for uid in await found(shop, "/instances", **filters)]
+    return [int(uid.rsplit(".", 1)[1]) for uid in await found(shop, "/instances", 200, **filters)]
 
 
 @pytest.fixture
