@@ -17,7 +17,7 @@ Node = dict[str, Any]
 _FOLDER: Final = Path(__file__).parent
 PARTITIONED_TOPICS: Final = ("store", "search", "retrieve", "delete")
 """Files whose paths name a partition while there are any."""
-SHARED_TOPICS: Final = ("changes", "service")
+SHARED_TOPICS: Final = ("changes", "tags", "service")
 """Files of the service as a whole."""
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 _PATH_PARAMETER: Final = re.compile(r"{(\w+)}")
