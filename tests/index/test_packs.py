@@ -9,9 +9,10 @@ from longshore.extent import Extent, pack_blob
 from longshore.index import packs
 from longshore.index.delete import delete
 from longshore.index.locate import locate
+from longshore.index.locks import Lock
 from longshore.index.moves import Move, Place, move_entries
 from longshore.index.store import store_batch
-from longshore.index.turns import Turn, take_turn
+from longshore.index.turns import take_turn
 from tests.index.batches import INCONSISTENT, SEGMENT_BYTES, batch, instance, store
 
 pytestmark = pytest.mark.anyio
@@ -142,11 +143,11 @@ async def test_moving_to_a_pack_that_was_claimed(database, rows):
 
 
 async def test_one_process_at_a_time_reclaims(database):
-    async with take_turn(database, Turn.RECLAIM) as first:
+    async with take_turn(database, Lock.RECLAIM) as first:
         assert first
-        async with take_turn(database, Turn.RECLAIM) as second:
+        async with take_turn(database, Lock.RECLAIM) as second:
             assert not second
-        async with take_turn(database, Turn.EXPIRE) as other:
+        async with take_turn(database, Lock.EXPIRE) as other:
             assert other
-    async with take_turn(database, Turn.RECLAIM) as third:
+    async with take_turn(database, Lock.RECLAIM) as third:
         assert third

@@ -12,8 +12,9 @@ import pytest
 
 from longshore.app import store_limits
 from longshore.index import reindex as index_reindex
-from longshore.index.extended_tags import STORE_LOCK, glance, known_tags
+from longshore.index.extended_tags import glance, known_tags
 from longshore.index.extended_values import COLUMNS
+from longshore.index.locks import Lock
 from longshore.index.migrate import migrate
 from longshore.services import reindex as service
 from longshore.services.rebuild import rebuild
@@ -329,7 +330,7 @@ async def test_reindexing_waits_for_stores_that_may_not_know_the_tag(local_shop:
     lock = "SELECT pg_advisory_xact_lock_shared(%s)"
     async with shop.database.connection() as connection:
         async with connection.transaction():
-            await connection.execute(lock, [STORE_LOCK])
+            await connection.execute(lock, [int(Lock.STORES)])
             await add(shop, NUMBER)
             working = asyncio.create_task(reindex(shop.database, shop.blobs))
             await shop.store([1])

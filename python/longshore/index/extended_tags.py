@@ -21,9 +21,6 @@ from longshore.index.search_match import Level
 
 _SQL = sql.load("extended_tags.sql")
 
-STORE_LOCK: Final = 0x10_6E_55_0A
-"""Advisory lock of Stores: any number that nobody else uses for one in this database."""
-
 LEVELS: Final[Mapping[str, Level]] = {
     "study": Level.STUDY,
     "series": Level.SERIES,

@@ -12,11 +12,10 @@ import psycopg
 from psycopg import errors as sql_errors
 
 from longshore.errors import Unavailable
+from longshore.index.locks import Lock
 
 _FOLDER = Path(__file__).parent / "migrations"
 FILE_NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
-_LOCK = 0x10_6E_55_08
-"""Any number that nobody else uses for an advisory lock in this database."""
 
 
 def migration_files() -> list[Path]:
@@ -43,7 +42,7 @@ def migrate(dsn: str) -> list[str]:
 
 def _migrate(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
     applied: list[str] = []
-    connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    connection.execute("SELECT pg_advisory_lock(%s)", [int(Lock.MIGRATE)])
     try:
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migration"
@@ -59,5 +58,5 @@ def _migrate(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
                 connection.execute("INSERT INTO schema_migration (name) VALUES (%s)", [file.name])
             applied.append(file.name)
     finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+        connection.execute("SELECT pg_advisory_unlock(%s)", [int(Lock.MIGRATE)])
     return applied

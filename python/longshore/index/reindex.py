@@ -3,8 +3,7 @@
 Each transaction is bounded, and moves the operation's place together with what it writes.
 """
 
-import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,14 +12,13 @@ from longshore.errors import Conflict
 from longshore.extent import Extent, pack_blob
 from longshore.index import sql
 from longshore.index.database import Connection, Database, retried
-from longshore.index.extended_tags import STORE_LOCK, ExtendedTag, read_tags
+from longshore.index.extended_tags import ExtendedTag, read_tags
 from longshore.index.extended_values import ValueRow, insert_steps
+from longshore.index.locks import Lock
 from longshore.index.pipeline import run
 from longshore.index.rows import as_unsigned
 
 _SQL = sql.load("reindex.sql")
-_TURN: Final = 0x10_6E_55_0B
-"""Any number that nobody else uses for an advisory lock in this database."""
 
 BATCH_COUNT_MAX: Final = 500
 """Instances of one transaction: some tenths of a second, which a Delete of a study may wait."""
@@ -62,23 +60,10 @@ class Fault:
     message: str
 
 
-@contextlib.asynccontextmanager
-async def reindex_turn(database: Database) -> AsyncGenerator[bool]:
-    """Yields True to one process at a time."""
-    async with database.connection() as connection:
-        row = await (await connection.execute(_SQL["take_turn"], {"lock": _TURN})).fetchone()
-        is_ours = row is not None and row[0]
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                await connection.execute(_SQL["end_turn"], {"lock": _TURN})
-
-
 async def stores_under_way(database: Database) -> set[str]:
     """Returns the names of the Store transactions that hold the lock of Stores now."""
     async with database.connection() as connection:
-        cursor = await connection.execute(_SQL["stores_under_way"], {"tag_lock": STORE_LOCK})
+        cursor = await connection.execute(_SQL["stores_under_way"], {"tag_lock": int(Lock.STORES)})
         return {row[0] for row in await cursor.fetchall()}
 
 

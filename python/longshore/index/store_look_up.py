@@ -12,7 +12,7 @@ from typing import TypeVar
 from longshore.index import arrays, sql
 from longshore.index.arrays import array
 from longshore.index.database import Connection
-from longshore.index.extended_tags import STORE_LOCK
+from longshore.index.locks import Lock
 from longshore.index.new import NewInstance, SeriesName, StudyName, study_of
 from longshore.index.pipeline import Step, run
 
@@ -22,7 +22,7 @@ KEY_BLOCK = 1_024
 """Instance keys come in blocks of so many, as migration 0002 has it: a batch's are consecutive,
 and the change feed needs one row for all of them."""
 
-_LOCK = {"tag_lock": STORE_LOCK}
+_LOCK = {"tag_lock": int(Lock.STORES)}
 _BEGIN = Step(sql.prepared("begin", "BEGIN"))
 
 _Name = TypeVar("_Name", StudyName, SeriesName)

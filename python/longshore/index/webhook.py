@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 from longshore.errors import Conflict
 from longshore.index import sql
 from longshore.index.database import Connection, Database
-from longshore.index.turns import Turn, take_turn
+from longshore.index.locks import Lock
+from longshore.index.turns import take_turn
 
 _SQL = sql.load("webhook.sql")
 
@@ -47,5 +48,5 @@ async def webhook_turn(database: Database) -> AsyncGenerator[WebhookTurn | None]
     Raises:
         Unavailable: PostgreSQL does not answer, or the turn's connection was lost.
     """
-    async with take_turn(database, Turn.WEBHOOK) as connection:
+    async with take_turn(database, Lock.WEBHOOK) as connection:
         yield None if connection is None else WebhookTurn(connection)

@@ -12,7 +12,8 @@ from longshore.errors import LongshoreError, NotFound, without_values
 from longshore.index.database import Database
 from longshore.index.delete import delete
 from longshore.index.expiry import due_studies
-from longshore.index.turns import Turn, take_turn
+from longshore.index.locks import Lock
+from longshore.index.turns import take_turn
 from longshore.services.packs import record_dead
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ async def expire(database: Database, blobs: BlobStore) -> int:
         How many studies went.
     """
     count = 0
-    async with take_turn(database, Turn.EXPIRE) as is_ours:
+    async with take_turn(database, Lock.EXPIRE) as is_ours:
         while is_ours:
             due = await due_studies(database, limit=STUDY_COUNT)
             for study in due:

@@ -11,6 +11,7 @@ from longshore.blobs.store import BlobStore
 from longshore.errors import LongshoreError, without_values
 from longshore.index import turns
 from longshore.index.database import Database
+from longshore.index.locks import Lock
 from longshore.services.copying import Copier, CopyRules
 from longshore.services.merge import Merged, MergeRules, merge_round
 from longshore.services.moved import forget_moved
@@ -74,7 +75,7 @@ async def reclaim_forever(database: Database, blobs: BlobStore, rules: ReclaimRu
 
 async def reclaim(database: Database, blobs: BlobStore, rules: ReclaimRules) -> Reclaimed:
     """Runs one round, unless another process is at it."""
-    async with turns.take_turn(database, turns.Turn.RECLAIM) as is_ours:
+    async with turns.take_turn(database, Lock.RECLAIM) as is_ours:
         if not is_ours:
             return Reclaimed()
         unfinished = await blobs.sweep_unfinished(age_s_min=rules.sweep_grace_s)

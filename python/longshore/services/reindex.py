@@ -20,7 +20,9 @@ from longshore.index import reindex as index
 from longshore.index.database import Database
 from longshore.index.extended_tags import ExtendedTag, TagList, glance
 from longshore.index.extended_values import fault_of, value_row
+from longshore.index.locks import Lock
 from longshore.index.reindex import Fault, Finding, StoredMetadata
+from longshore.index.turns import take_turn
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ async def reindex_forever(database: Database, blobs: BlobStore, wanted: asyncio.
 
 async def reindex(database: Database, blobs: BlobStore) -> None:
     """Does whatever there is to do, unless another process is at it."""
-    async with index.reindex_turn(database) as is_ours:
+    async with take_turn(database, Lock.REINDEX) as is_ours:
         if not is_ours:
             return
         for tag_key in await index.removed_tags(database):

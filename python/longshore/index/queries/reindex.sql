@@ -1,11 +1,3 @@
--- name: take_turn
--- Whether this process is the one that indexes; the others have nothing to do.
-SELECT pg_try_advisory_lock(%(lock)s);
-
--- name: end_turn
--- Leaves the turn to another process.
-SELECT pg_advisory_unlock(%(lock)s);
-
 -- name: stores_under_way
 -- The Stores that may have read the list of tags before this moment.
 SELECT virtualtransaction FROM pg_locks
