@@ -38,9 +38,13 @@ def segments(search_sample):
     return Segments(dict(search_sample.packs))
 
 
+def url_of(*uids):
+    return "https://host/" + "/".join(uids)
+
+
 async def find(database, segments, level, *fields, filters=()):
     query = SearchQuery(level, 1, filters, frozenset(fields), limit=100)
-    page = await search_with_fields(database, segments, query, limits=SearchLimits())
+    page = await search_with_fields(database, segments, query, limits=SearchLimits(), url_of=url_of)
     return page.results
 
 
@@ -77,7 +81,7 @@ async def test_neighbours_in_a_pack_are_one_read(search_database, segments):
 
 
 async def test_segments_far_apart_are_read_apart(search_database, segments, monkeypatch):
-    monkeypatch.setattr("longshore.services.search_fields._RUN_GAP_BYTES_MAX", -1)
+    monkeypatch.setattr("longshore.services.near_reads.GAP_BYTES_MAX", -1)
     results = await find(search_database, segments, Level.IMAGE, PRIVATE)
     assert len(segments.reads) == 4
     values = [each.attributes["00091001"]["Value"][0] for each in results]
@@ -85,10 +89,10 @@ async def test_segments_far_apart_are_read_apart(search_database, segments, monk
 
 
 async def test_reads_at_the_same_time_are_bounded(search_database, segments, monkeypatch):
-    monkeypatch.setattr("longshore.services.search_fields._RUN_GAP_BYTES_MAX", -1)
+    monkeypatch.setattr("longshore.services.near_reads.GAP_BYTES_MAX", -1)
     query = SearchQuery(Level.IMAGE, 1, (), frozenset({PRIVATE}), limit=100)
     limits = SearchLimits(segment_reads_max=2)
-    await search_with_fields(search_database, segments, query, limits=limits)
+    await search_with_fields(search_database, segments, query, limits=limits, url_of=url_of)
     assert segments.concurrent_max == 2
 
 

@@ -228,9 +228,20 @@ async def test_private_values_come_back_from_their_block(local_shop: Shop) -> No
     await add(shop, {**tag, "privateCreator": "ACME"})
     ours = [element(0x12050010, "LO", "ACME"), element(0x12051003, "LO", "text")]
     theirs = [element(0x12050010, "LO", "OTHER"), element(0x12051003, "LO", "text")]
-    await send(shop, ct(1, ours), ct(2, theirs))
+    elsewhere = [
+        element(0x12050010, "LO", "OTHER"),
+        element(0x12050011, "LO", "ACME"),
+        element(0x12051003, "LO", "not this"),
+        element(0x12051103, "LO", "text"),
+    ]
+    await send(shop, ct(1, ours), ct(2, theirs), ct(3, elsewhere))
     await done(shop)
     answer = await shop.client.get("/v2/instances", params={"12051003": "TEXT"})
-    (result,) = answer.json()
-    assert result["00080018"]["Value"] == [synthetic.uids(1)[2]]
-    assert result["12051003"]["Value"] == ["text"]
+    found = {each["00080018"]["Value"][0]: each for each in answer.json()}
+    assert found.keys() == {synthetic.uids(1)[2], synthetic.uids(3)[2]}
+    private = {
+        uid: {tag: each["Value"] for tag, each in result.items() if tag.startswith("1205")}
+        for uid, result in found.items()
+    }
+    assert private[synthetic.uids(1)[2]] == {"12050010": ["ACME"], "12051003": ["text"]}
+    assert private[synthetic.uids(3)[2]] == {"12050011": ["ACME"], "12051103": ["text"]}

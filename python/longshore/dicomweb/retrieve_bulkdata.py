@@ -10,9 +10,10 @@ from longshore.dicomweb.partitions import partition_of
 from longshore.dicomweb.responses import not_modified, relocated, streamed
 from longshore.errors import NotFound
 from longshore.index.locate import locate
+from longshore.services.bulkdata_uris import find_bulkdata
 from longshore.services.retrieve import Binding, bare, entity_tag
 from longshore.services.retrieve_bulkdata import plan_bulkdata
-from longshore.services.retrieve_metadata import find_bulkdata, read_stored_metadata
+from longshore.services.retrieve_metadata import read_stored_metadata
 
 _ENCAPSULATED_DOCUMENT = "00420011"
 _MEDIA_TYPE_OF_DOCUMENT = "00420012"

@@ -1,6 +1,7 @@
 """Search transaction (QIDO-RS), PS3.18 10.6: HTTP in and out."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from longshore.dicomweb.search_extended import searchable
 from longshore.dicomweb.search_paging import paging_headers
 from longshore.dicomweb.search_parameters import parse_parameters
 from longshore.dicomweb.search_results import render
-from longshore.dicomweb.urls import checked_uid, service_url
+from longshore.dicomweb.urls import checked_uid, instance_url, service_url
 from longshore.dicomweb.versions import api_version
 from longshore.index.search import SearchQuery
 from longshore.index.search_columns import (
@@ -70,11 +71,16 @@ def _search(resource: SearchResource) -> Callable[[Request], Awaitable[Response]
             order=parameters.order,
             behind=parameters.behind,
             wants_total=parameters.wants_total,
-        )
-        page = await search_with_fields(
-            origin.database, origin.blobs, query, limits=origin.search_limits
+            private_creators=can_be.private_creators,
         )
         service = service_url(request)
+        page = await search_with_fields(
+            origin.database,
+            origin.blobs,
+            query,
+            limits=origin.search_limits,
+            url_of=partial(instance_url, service),
+        )
         url = service + resource.path.format(**request.path_params)
         headers = {**paging_headers(request, page, resource=url), **can_be.headers}
         if not page.results:

@@ -1,7 +1,7 @@
 """Extended query tags in a Search: which can be filters, and what is said of incomplete ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from longshore.dicomweb.search_attributes import SearchResource, tag_of
 from longshore.index.database import Database
@@ -17,11 +17,13 @@ class Searchable:
     """What can be a filter at a resource, and what is to be said of it.
 
     Attributes:
+        private_creators: Of private tags: whose block they are found in, wherever that is.
         erroneous: Names, as the user agent wrote them, of attributes that some instances have
             values in that could not be indexed.
     """
 
     matched: Mapping[int, Matched]
+    private_creators: Mapping[int, str] = field(default_factory=dict[int, str])
     erroneous: Sequence[str] = ()
 
     @property
@@ -46,6 +48,7 @@ async def searchable(
     tags = [each for each in (await read_tags(database)).tags if _is_asked(each, asked)]
     return Searchable(
         {**MATCHED, **{each.tag: matched_of(each) for each in tags}},
+        {each.tag: each.private_creator for each in tags if each.private_creator is not None},
         [asked[each.tag] for each in tags if each.error_count],
     )
 

@@ -7,7 +7,7 @@ beyond the rows is left to `services/search_fields.py`.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
@@ -73,6 +73,8 @@ class SearchQuery:
             leave equal comes newest first.
         behind: The result that the page begins behind, in the same order.
         wants_total: Whether all results are counted.
+        private_creators: Of those wanted tags that may lie in any block of their group: only
+            group and last byte of the tag count.
     """
 
     level: Level
@@ -84,6 +86,7 @@ class SearchQuery:
     order: Sequence[OrderBy] = ()
     behind: Position | None = None
     wants_total: bool = False
+    private_creators: Mapping[int, str] = field(default_factory=dict[int, str])
 
     @property
     def metadata_fields(self) -> frozenset[int]:

@@ -66,10 +66,16 @@ ROW_TAGS: Final = STUDY_TAGS | SERIES_TAGS | INSTANCE_TAGS
 
 @dataclass(frozen=True, slots=True)
 class MetadataSegment:
-    """Where one instance's metadata lies: raw deflate, ended by a full flush."""
+    """Where one instance's metadata lies: raw deflate, ended by a full flush.
+
+    Attributes:
+        plain_length: Inflated, bytes.
+        instance_uids: Study, Series and SOP Instance UID.
+    """
 
     extent: Extent
-    plain_length: int  # inflated, bytes
+    plain_length: int
+    instance_uids: tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +152,5 @@ def _segment(row: Mapping[str, Any]) -> MetadataSegment | None:
     if row["pack_id"] is None:
         return None
     extent = Extent(pack_blob(row["pack_id"]), row["segment_offset"], row["segment_length"])
-    return MetadataSegment(extent, row["segment_plain_length"])
+    uids = (row["study_uid"], row["series_uid"], row["sop_instance_uid"])
+    return MetadataSegment(extent, row["segment_plain_length"], uids)

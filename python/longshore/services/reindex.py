@@ -15,7 +15,6 @@ from longshore._native import PackFormatError
 from longshore.blobs.store import BlobStore
 from longshore.dicom import ExtendedTags
 from longshore.errors import BlobNotFound, LongshoreError, without_values
-from longshore.extent import Extent
 from longshore.index import reindex as index
 from longshore.index.database import Database
 from longshore.index.extended_tags import ExtendedTag, TagList, glance
@@ -23,6 +22,7 @@ from longshore.index.extended_values import fault_of, value_row
 from longshore.index.locks import Lock
 from longshore.index.reindex import Fault, Finding, StoredMetadata
 from longshore.index.turns import take_turn
+from longshore.services.near_reads import ReadLimits, read_near
 
 _log = logging.getLogger(__name__)
 
@@ -32,11 +32,7 @@ SEEN_S = 2 * GLANCE_S
 """An operation does not end before this: when it ends, every process knows its tags."""
 WAIT_S = 0.05
 """Time between two looks at Stores that began before a tag was added."""
-READ_COUNT_MAX = 8
-"""Reads from storage at the same time."""
-RUN_GAP_BYTES_MAX = 16 * 1024
-"""Reading over less costs less than another request to storage."""
-RUN_BYTES_MAX = 4 * 1024**2
+READ_LIMITS = ReadLimits(count_max=8, bytes_max=4 * 1024**2)
 DAMAGED = "The metadata of the instance cannot be read."
 
 
@@ -117,49 +113,19 @@ async def _read(
     Raises:
         BlobNotFound: A pack is not there, and this is not the last try.
     """
-    segments: dict[int, bytes | None] = {}
-    reads = asyncio.Semaphore(READ_COUNT_MAX)
+    segments: dict[int, bytes | None] = dict.fromkeys(each.instance_key for each in instances)
 
-    async def read(run: Sequence[StoredMetadata]) -> None:
-        start = run[0].segment.offset
-        length = max(each.segment.end for each in run) - start
-        try:
-            async with reads:
-                octets = await blobs.read(Extent(run[0].segment.blob, start, length))
-        except BlobNotFound:
-            if not is_last_try:
-                raise
-            segments.update(dict.fromkeys([each.instance_key for each in run]))
-            return
-        for each in run:
-            at = each.segment.offset - start
-            segments[each.instance_key] = octets[at : at + each.segment.length]
+    async def keep(some: Sequence[tuple[int, bytes]]) -> None:
+        segments.update(some)
 
-    # All reads end before an error is told: none is left running.
-    for outcome in await asyncio.gather(*map(read, _runs(instances)), return_exceptions=True):
-        if outcome is not None:
-            raise outcome
+    located = [(each.segment, each.instance_key) for each in instances]
+    miss = _stays_none if is_last_try else None
+    await read_near(blobs, located, keep, READ_LIMITS, miss=miss)
     return segments
 
 
-def _runs(instances: Sequence[StoredMetadata]) -> list[list[StoredMetadata]]:
-    """Groups instances whose metadata lie close together in one pack: one read for each group."""
-    runs: list[list[StoredMetadata]] = []
-    for each in sorted(instances, key=lambda each: (each.segment.blob, each.segment.offset)):
-        if runs and _continues(runs[-1], each.segment):
-            runs[-1].append(each)
-        else:
-            runs.append([each])
-    return runs
-
-
-def _continues(run: Sequence[StoredMetadata], segment: Extent) -> bool:
-    first, last = run[0].segment, run[-1].segment
-    return (
-        segment.blob == first.blob
-        and segment.offset - last.end <= RUN_GAP_BYTES_MAX
-        and segment.end - first.offset <= RUN_BYTES_MAX
-    )
+def _stays_none(_: int) -> None:
+    pass
 
 
 def _find(

@@ -6,8 +6,6 @@ metadata refers to bulkdata, since those URLs depend on the one that was asked.
 """
 
 import asyncio
-import json
-import re
 import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -17,18 +15,12 @@ from longshore._native import GZIP_SEPARATOR, gzip_frame
 from longshore.blobs.store import BlobReader
 from longshore.errors import Unavailable
 from longshore.index.locate import Located
+from longshore.services.bulkdata_uris import with_absolute_uris
 from longshore.services.retrieve import Binding, Plan, plan_extents
 from longshore.services.retrieve_pieces import read_pieces
 
 _READ_BYTES = 128 * 1024  # deflated; inflates to one or two MiB, the most that is held
 _DEFLATE_LEVEL = 6
-
-# Written by the extension, without spaces. Cannot occur within a JSON string: its quotes would be
-# escaped there.
-_BULKDATA_URI = re.compile(
-    rb'"BulkDataURI":"bulkdata/(?P<tag_path>[^"?]*)'
-    rb'\?offset=(?P<offset>[0-9]{1,19})&length=(?P<length>[0-9]{1,19})"'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +58,6 @@ async def read_metadata(metadata: Metadata) -> list[bytes]:
         async for group in groups:
             plains += await asyncio.to_thread(_inflate_all, group, metadata.url_of)
     return plains
-
-
-def find_bulkdata(plain: bytes, tag_path: str) -> tuple[int, int] | None:
-    """Returns offset and length in the Part 10 file of a value that metadata refers to.
-
-    Args:
-        plain: One instance's JSON as stored.
-        tag_path: As in the URL; upper or lower case.
-    """
-    wanted = tag_path.upper().encode()
-    for match in _BULKDATA_URI.finditer(plain):
-        if match["tag_path"].upper() == wanted:
-            return int(match["offset"]), int(match["length"])
-    return None
 
 
 async def read_stored_metadata(blobs: BlobReader, located: Located) -> bytes:
@@ -157,11 +135,7 @@ def _completed(located: Located, plain: bytes, url_of: Callable[[Located], str])
     """Returns the JSON with absolute bulkdata URLs."""
     if not located.has_bulkdata_uri:
         return plain
-    # The URL holds the host as the user agent wrote it: escape it as any JSON text.
-    url = json.dumps(url_of(located))[1:-1].encode()
-    return _BULKDATA_URI.sub(
-        lambda match: b'"BulkDataURI":"' + url + b"/bulkdata/" + match["tag_path"] + b'"', plain
-    )
+    return with_absolute_uris(plain, url_of(located))
 
 
 def _inflate(located: Located, segment: bytes) -> bytes:

@@ -6,23 +6,33 @@ segment of the newest instance below each result, as the model does.
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 
-from longshore.blobs.store import BlobStore
+from longshore.blobs.store import BlobReader
 from longshore.errors import BlobNotFound, Unavailable
-from longshore.extent import Extent
 from longshore.index.database import Database
 from longshore.index.search import Page, SearchLimits, SearchQuery, search
 from longshore.index.search_rows import Element, Found, MetadataSegment
+from longshore.services.bulkdata_uris import with_absolute_uris
+from longshore.services.near_reads import ReadLimits, read_near
 
-_RUN_GAP_BYTES_MAX = 16 * 1024  # reading over less costs less than another request to storage
-_RUN_BYTES_MAX = 1024**2
+READ_BYTES_MAX: Final = 1024**2
+_FIRST_BLOCK: Final = 0x10  # PS3.5 7.8.1
+
+InstanceUrl = Callable[[str, str, str], str]
+"""Gives the absolute URL of an instance by its study, series and SOP Instance UIDs."""
 
 
 async def search_with_fields(
-    database: Database, blobs: BlobStore, query: SearchQuery, *, limits: SearchLimits
+    database: Database,
+    blobs: BlobReader,
+    query: SearchQuery,
+    *,
+    limits: SearchLimits,
+    url_of: InstanceUrl,
 ) -> Page:
     """Returns one page of results as `index.search`, each with all the wanted attributes it has.
 
@@ -33,92 +43,80 @@ async def search_with_fields(
     if not query.metadata_fields:
         return page
     try:
-        await _add_fields(blobs, page.results, query, limits)
+        await _add_fields(blobs, page.results, query, limits, url_of)
     except BlobNotFound:
         # A pack went between the two reads, after a delete or a compaction.
         page = await search(database, query)
-        await _add_fields(blobs, page.results, query, limits)
+        await _add_fields(blobs, page.results, query, limits, url_of)
     return page
 
 
 async def _add_fields(
-    blobs: BlobStore, results: Sequence[Found], query: SearchQuery, limits: SearchLimits
+    blobs: BlobReader,
+    results: Sequence[Found],
+    query: SearchQuery,
+    limits: SearchLimits,
+    url_of: InstanceUrl,
 ) -> None:
-    wanted = frozenset(f"{tag:08X}" for tag in query.metadata_fields)
-    reads = asyncio.Semaphore(limits.segment_reads_max)
+    wanted = _Wanted(query.metadata_fields, query.private_creators, url_of)
 
-    async def add(run: Sequence[tuple[MetadataSegment, Found]]) -> None:
-        extents = [segment.extent for segment, _ in run]
-        start = extents[0].offset
-        end = max(extent.end for extent in extents)
-        async with reads:
-            deflated = await blobs.read(Extent(extents[0].blob, start, end - start))
-            # Some 100 KB of JSON for each instance: too long for the event loop.
-            fields = await asyncio.to_thread(_fields_of_run, deflated, start, run, wanted)
-        for (_, result), elements in zip(run, fields, strict=True):
+    async def add(some: Sequence[tuple[Found, bytes]]) -> None:
+        # Some 100 KB of JSON for each instance: too long for the event loop.
+        for (result, _), elements in zip(
+            some, await asyncio.to_thread(wanted.of_all, some), strict=True
+        ):
             result.attributes.update(elements)
 
-    # All reads end before an error is told: none is left running, and it is not a group of them.
-    for outcome in await asyncio.gather(*map(add, _runs(results)), return_exceptions=True):
-        if outcome is not None:
-            raise outcome
+    located = [(each.segment.extent, each) for each in results if each.segment is not None]
+    await read_near(blobs, located, add, ReadLimits(limits.segment_reads_max, READ_BYTES_MAX))
 
 
-def _runs(results: Sequence[Found]) -> list[list[tuple[MetadataSegment, Found]]]:
-    """Groups results whose segments lie close together in one pack: one read for each group."""
-    located = sorted(
-        ((result.segment, result) for result in results if result.segment is not None),
-        key=lambda each: (each[0].extent.blob, each[0].extent.offset),
-    )
-    runs: list[list[tuple[MetadataSegment, Found]]] = []
-    for each in located:
-        extent = each[0].extent
-        if runs and _continues(runs[-1], extent):
-            runs[-1].append(each)
-        else:
-            runs.append([each])
-    return runs
+class _Wanted:
+    """What is wanted of an instance's metadata."""
+
+    def __init__(
+        self, tags: frozenset[int], private_creators: Mapping[int, str], url_of: InstanceUrl
+    ) -> None:
+        self._tags = frozenset(f"{tag:08X}" for tag in tags - private_creators.keys())
+        self._private = [(f"{tag:08X}", creator) for tag, creator in private_creators.items()]
+        self._url_of = url_of
+
+    def of_all(self, some: Sequence[tuple[Found, bytes]]) -> list[dict[str, Element]]:
+        """Returns the wanted attributes of each of n deflated segments."""
+        return [
+            self._of(result.segment, deflated)
+            for result, deflated in some
+            if result.segment is not None
+        ]
+
+    def _of(self, segment: MetadataSegment, deflated: bytes) -> dict[str, Element]:
+        try:
+            # The index knows the length, so no segment can inflate to more.
+            plain = zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, segment.plain_length)
+            metadata: dict[str, Element] = orjson.loads(
+                with_absolute_uris(plain, self._url_of(*segment.instance_uids))
+            )
+        except (zlib.error, orjson.JSONDecodeError):
+            # Not chained: the decoder's error quotes what it could not read.
+            raise Unavailable("the metadata of an instance cannot be read") from None
+        found = {tag: metadata[tag] for tag in self._tags & metadata.keys()}
+        for tag, creator in self._private:
+            found |= _private(metadata, tag, creator)
+        return found
 
 
-def _continues(run: Sequence[tuple[MetadataSegment, Found]], extent: Extent) -> bool:
-    first, last = run[0][0].extent, run[-1][0].extent
-    return (
-        extent.blob == first.blob
-        and extent.offset - last.end <= _RUN_GAP_BYTES_MAX
-        and extent.end - first.offset <= _RUN_BYTES_MAX
-    )
+def _private(metadata: Mapping[str, Element], tag: str, creator: str) -> dict[str, Element]:
+    """Returns a private element, in whatever block its creator has here, and the creator's own."""
+    for block in _blocks(metadata, tag[:4], creator):
+        in_block = f"{tag[:4]}{block:02X}{tag[6:]}"
+        if in_block in metadata:
+            reserved = f"{tag[:4]}00{block:02X}"
+            return {reserved: metadata[reserved], in_block: metadata[in_block]}
+    return {}
 
 
-def _fields_of_run(
-    deflated: bytes,
-    start: int,
-    run: Sequence[tuple[MetadataSegment, Found]],
-    wanted: frozenset[str],
-) -> list[dict[str, Element]]:
-    """Returns the wanted attributes of each of n segments.
-
-    Args:
-        deflated: Bytes of the pack from `start` to the end of the last segment.
-        start: Offset in the pack, bytes.
-        run: The n segments, with their results.
-        wanted: Tags, each 8 upper-case hexadecimal digits.
-    """
-    return [
-        _fields(
-            deflated[segment.extent.offset - start : segment.extent.end - start], segment, wanted
-        )
-        for segment, _ in run
-    ]
-
-
-def _fields(
-    deflated: bytes, segment: MetadataSegment, wanted: frozenset[str]
-) -> dict[str, Element]:
-    try:
-        # The index knows the length, so no segment can inflate to more.
-        plain = zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, segment.plain_length)
-        metadata: dict[str, Element] = orjson.loads(plain)
-    except (zlib.error, orjson.JSONDecodeError):
-        # Not chained: the decoder's error quotes what it could not read.
-        raise Unavailable("the metadata of an instance cannot be read") from None
-    return {tag: metadata[tag] for tag in wanted & metadata.keys()}
+def _blocks(metadata: Mapping[str, Element], group: str, creator: str) -> Iterator[int]:
+    for block in range(_FIRST_BLOCK, 0x100):
+        values: list[Any] = metadata.get(f"{group}00{block:02X}", {}).get("Value") or [None]
+        if values[0] == creator:
+            yield block
