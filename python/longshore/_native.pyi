@@ -34,6 +34,7 @@ __all__ = [
     "gzip_frame",
     "pack_directory_length",
     "plan_pack",
+    "read_cached",
     "read_pack_directory",
     "strict_fault",
 ]
@@ -425,6 +426,17 @@ def copy_into(target: Buffer, offset: int, pieces: Sequence[Buffer]) -> int:
     Raises:
         ValueError: They do not fit.
         BufferError: The target is read-only, or a buffer is not contiguous bytes.
+    """
+
+def read_cached(path: str, offset: int, length: int, head: bytes, tail: bytes) -> bytes | None:
+    """Returns a range of a file between two texts, if the page cache has all of it.
+
+    Returns:
+        None where a disk would have to be waited for, or the file is not there or too short;
+        another way of reading will tell.
+
+    Raises:
+        OSError: The file system cannot tell; it never will.
     """
 
 @final

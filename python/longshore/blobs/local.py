@@ -12,6 +12,7 @@ from pathlib import Path
 
 from typing_extensions import Buffer, override
 
+from longshore.blobs.cached_reads import CachedReads
 from longshore.blobs.files import Files, pread, sync_folder
 from longshore.blobs.gathered import Gathered, check_head
 from longshore.blobs.names import checked
@@ -36,6 +37,8 @@ class LocalBlobStore(BlobStore):
             Unavailable: They cannot be made.
         """
         self._files = Files(root)
+        self._root = str(root)
+        self._cached = CachedReads()
 
     @override
     async def put(self, name: str, buffers: Sequence[Buffer]) -> None:
@@ -51,7 +54,15 @@ class LocalBlobStore(BlobStore):
 
     @override
     async def read(self, extent: Extent) -> bytes:
+        found = self.read_at_once(extent)
+        if found is not None:
+            return found
         return await self._files.run(self._read, extent)
+
+    @override
+    def read_at_once(self, extent: Extent, head: bytes = b"", tail: bytes = b"") -> bytes | None:
+        path = f"{self._root}/{checked(extent.blob)}"
+        return self._cached.read(path, extent.length, extent.offset, head, tail)
 
     @override
     async def stream(self, extent: Extent, *, chunk_bytes: int) -> AsyncIterator[bytes]:

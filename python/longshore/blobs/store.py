@@ -52,6 +52,14 @@ class BlobReader(Protocol):
         """
         ...
 
+    def read_at_once(self, extent: Extent, head: bytes = b"", tail: bytes = b"") -> bytes | None:
+        """Returns the extent's bytes between two others where nothing has to be waited for.
+
+        Returns:
+            None where something has, or anything is wrong: `read` tells what.
+        """
+        return None
+
     def stream(self, extent: Extent, *, chunk_bytes: int) -> AsyncIterator[bytes]:
         """Yields the extent's bytes in chunks of at most `chunk_bytes`; errors as `read`."""
         ...

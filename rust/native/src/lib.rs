@@ -9,6 +9,7 @@ mod error;
 mod extended;
 mod instance;
 mod pack;
+mod read;
 mod related;
 mod rope;
 mod store;
@@ -35,6 +36,8 @@ mod _native {
         PackEntry, PackPlan, PackedInstance, gzip_frame, pack_directory_length, plan_pack,
         read_pack_directory,
     };
+    #[pymodule_export]
+    use super::read::read_cached;
     #[pymodule_export]
     use super::related::{RelatedPart, RelatedReader};
     #[pymodule_export]
