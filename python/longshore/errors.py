@@ -26,6 +26,10 @@ class NotAcceptable(LongshoreError):
     """None of the representations asked for can be served."""
 
 
+class Undecodable(NotAcceptable):
+    """The pixel data cannot be decoded, encoded or rendered; as stored they can be had."""
+
+
 class Conflict(LongshoreError):
     """The request contradicts what is stored."""
 

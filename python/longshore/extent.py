@@ -22,6 +22,10 @@ class Extent:
         """The offset behind the last byte."""
         return self.offset + self.length
 
+    def within(self, offset: int, length: int) -> "Extent":
+        """Returns `length` bytes of it from its byte `offset` (0-based) on; keep both within it."""
+        return Extent(self.blob, self.offset + offset, length)
+
 
 def pack_blob(pack_id: str) -> str:
     """Returns the blob name of a pack.

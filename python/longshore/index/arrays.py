@@ -39,6 +39,14 @@ def optional_integers(text: bytes | None) -> list[int | None]:
     return [None if each == b"NULL" else int(each) for each in text[1:-1].split(b",") if each]
 
 
+def byte_strings(text: bytes | None) -> list[bytes]:
+    """Reads an array of byte strings without NULLs; none at all for NULL."""
+    # Each is "\\x" and hexadecimal digits, in quotes.
+    return [
+        bytes.fromhex(each[4:-1].decode()) for each in (text or b"{}")[1:-1].split(b",") if each
+    ]
+
+
 def _quoted(text: str) -> str:
     if '"' in text or "\\" in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')

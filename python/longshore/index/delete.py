@@ -10,6 +10,7 @@ from longshore.index.database import Connection, Database, retried, rolling_back
 from longshore.index.locate import instances_found, not_found
 
 _SQL = sql.load("delete.sql")
+_PACKS = sql.load("pack_counts.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ async def _finish(
     async with connection.pipeline():
         await connection.execute(_SQL["delete_empty_series"], parameters)
         await connection.execute(_SQL["delete_empty_study"], parameters)
-        await connection.execute(_SQL["lock_packs"], packs)
-        await connection.execute(_SQL["count_packs"], packs)
+        await connection.execute(_PACKS["lock_packs"], packs)
+        await connection.execute(_PACKS["count_packs"], packs)
         await connection.execute(_SQL["append_deletions"], changes)
         await connection.execute("COMMIT")
 

@@ -10,7 +10,7 @@ those who held it when the tag was there already have let go of it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -156,36 +156,3 @@ async def errors_page(database: Database, *, tag_key: int, limit: int, skip: int
     async with database.connection() as connection:
         rows = await (await connection.execute(_SQL["errors_page"], parameters)).fetchall()
     return [TagError(*row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """Work in the background that a client asked for.
-
-    Attributes:
-        operation_type: `reindex`, `update` or `export`.
-        status: `notStarted`, `running`, `succeeded`, `failed` or `canceled`.
-        paths: Of the extended query tags that it indexes.
-        percent_complete: 0 to 100.
-    """
-
-    operation_type: str
-    status: str
-    created_at: datetime
-    updated_at: datetime
-    paths: Sequence[str]
-    results: Mapping[str, Any] | None
-    percent_complete: int
-
-    @property
-    def is_running(self) -> bool:
-        """True if it is not done."""
-        return self.status in ("notStarted", "running")
-
-
-async def find_operation(database: Database, operation_id: UUID) -> Operation | None:
-    """Returns an operation; None if there never was one of that id."""
-    parameters = {"operation_id": operation_id}
-    async with database.connection() as connection:
-        row = await (await connection.execute(_SQL["operation"], parameters)).fetchone()
-    return None if row is None else Operation(*row)

@@ -1,6 +1,6 @@
 """What the index knows of packs, for the work in the background: known, claimed, dead, live."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -46,13 +46,6 @@ async def known_packs(database: Database, pack_ids: Sequence[str]) -> set[str]:
     """Returns those of the packs that have a row, claims of the sweep left out."""
     async with database.connection() as connection:
         cursor = await connection.execute(_SQL["known_packs"], {"pack_ids": list(pack_ids)})
-        return {row[0] for row in await cursor.fetchall()}
-
-
-async def live_packs(database: Database, pack_ids: Iterable[str]) -> set[str]:
-    """Returns those of the packs that have a live entry."""
-    async with database.connection() as connection:
-        cursor = await connection.execute(_SQL["live_packs"], {"pack_ids": list(pack_ids)})
         return {row[0] for row in await cursor.fetchall()}
 
 

@@ -14,6 +14,7 @@ from longshore.index.new import NewInstance
 from longshore.index.pipeline import Step, run
 
 _SQL = sql.load_prepared("store_replace.sql")
+_PACKS = sql.load_prepared("pack_counts.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ def count_replaced(replaced: Sequence[Replaced]) -> Iterator[Step]:
     if not replaced:
         return
     parameters = {
-        "replaced_pack_keys": array([each.pack_key for each in replaced]),
-        "replaced_lengths": array([each.length for each in replaced]),
+        "pack_keys": array([each.pack_key for each in replaced]),
+        "payload_lengths": array([each.length for each in replaced]),
     }
-    yield Step(_SQL["lock_replaced_packs"], parameters)
-    yield Step(_SQL["count_replaced"], parameters)
+    yield Step(_PACKS["lock_packs"], parameters)
+    yield Step(_PACKS["count_packs"], parameters)

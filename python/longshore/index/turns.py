@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import AsyncGenerator
 
+import psycopg
+
 from longshore.index import sql
 from longshore.index.database import Connection, Database
 from longshore.index.locks import Lock
@@ -18,12 +20,26 @@ async def take_turn(database: Database, turn: Lock) -> AsyncGenerator[Connection
     know that runs a statement on it.
     """
     async with database.connection() as connection:
-        lock = {"lock": int(turn)}
-        row = await (await connection.execute(_SQL["take_turn"], lock)).fetchone()
+        cursor = await connection.execute(_SQL["take_turn"], {"lock": int(turn)})
+        row = await cursor.fetchone()
         if row is None or not row[0]:
             yield None
             return
         try:
             yield connection
         finally:
-            await connection.execute(_SQL["end_turn"], lock)
+            await _end(connection, turn)
+
+
+async def _end(connection: Connection, turn: Lock) -> None:
+    """Ends the turn on its connection, or with it.
+
+    An error here would take the place of the one, or of the stop, that ended the block. A lost
+    connection holds no turn, and one that is closed for any other reason neither.
+    """
+    with contextlib.suppress(psycopg.Error):
+        try:
+            await connection.execute(_SQL["end_turn"], {"lock": int(turn)})
+        except BaseException:
+            await connection.close()
+            raise

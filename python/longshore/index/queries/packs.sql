@@ -2,10 +2,6 @@
 -- Those of the packs that have a row, but for claims of the sweep.
 SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s) AND entry_count > 0;
 
--- name: live_packs
--- Those of the packs that have a live entry.
-SELECT pack_id FROM pack WHERE pack_id = ANY (%(pack_ids)s) AND live_count > 0;
-
 -- name: claim_for_sweep
 -- Takes a pack that has no row for forgotten: a Store that still holds it fails. A claim that is
 -- there already is made again, since who made it may have stopped half-way.

@@ -42,23 +42,3 @@ DELETE FROM study USING unnest(%(partition_keys)s::integer[], %(study_uids)s::te
     AS new (partition_key, study_uid)
 WHERE study.study_uid = new.study_uid AND study.partition_key = new.partition_key
     AND NOT EXISTS (SELECT FROM series WHERE series.study_key = study.study_key);
-
--- name: lock_replaced_packs
--- Locks the packs of what was replaced, in the order that deletions keep, too.
-SELECT pack_key FROM pack WHERE pack_key = ANY (%(replaced_pack_keys)s::bigint[])
-ORDER BY pack_key FOR NO KEY UPDATE;
-
--- name: count_replaced
--- Takes what was replaced off its packs' counts.
-UPDATE pack SET
-    live_count = pack.live_count - gone.entry_count,
-    live_bytes = pack.live_bytes - gone.byte_count,
-    dead_since = COALESCE(pack.dead_since, pack.dead_at, now()),
-    dead_at = now()
-FROM (
-    SELECT pack_key, count(*) AS entry_count, sum(payload_length) AS byte_count
-    FROM unnest(%(replaced_pack_keys)s::bigint[], %(replaced_lengths)s::bigint[])
-        AS replaced (pack_key, payload_length)
-    GROUP BY pack_key
-) AS gone
-WHERE pack.pack_key = gone.pack_key;
