@@ -13,6 +13,8 @@ from tests.support import synthetic
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(900)]
 
 KILLS = 12
+GRACE_S = 1.0
+"""How long packs stay that readers may have located."""
 
 
 async def begin(shop: Shop, series: int) -> None:
@@ -74,7 +76,7 @@ async def test_killed_at_random_while_others_store_and_delete(local_shop: Shop, 
     chance = random.Random(7)  # noqa: S311 - the same moments in every run
     for series in range(1, KILLS + 1):
         await begin(shop, series)
-        process = await asyncio.to_thread(spawn, shop, "--forever", "--grace-s", "1")
+        process = await asyncio.to_thread(spawn, shop, "--forever", "--grace-s", str(GRACE_S))
         kill = asyncio.get_running_loop().call_later(chance.uniform(0, 0.4), process.kill)
         await begin(shop, 500 + series)
         await finish(shop, series)
@@ -82,6 +84,7 @@ async def test_killed_at_random_while_others_store_and_delete(local_shop: Shop, 
         assert not kill.cancelled()
         end(process)
         await shop.check(spare_dsn)
+    await asyncio.sleep(GRACE_S + 0.1)
     await check_at_rest(shop, spare_dsn)
 
 
@@ -89,7 +92,8 @@ async def test_killed_at_random_while_others_store_and_delete(local_shop: Shop, 
 async def test_two_processes_at_once(shop: Shop, spare_dsn: str, option: str):
     """One has its turn, or both have: neither undoes what the other did."""
     processes = [
-        await asyncio.to_thread(spawn, shop, "--forever", option, "--grace-s", "1") for _ in "12"
+        await asyncio.to_thread(spawn, shop, "--forever", option, "--grace-s", str(GRACE_S))
+        for _ in "12"
     ]
     try:
         for series in range(1, 6):
@@ -100,7 +104,7 @@ async def test_two_processes_at_once(shop: Shop, spare_dsn: str, option: str):
     finally:
         for process in processes:
             end(process)
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(GRACE_S + 0.1)
     for _ in range(4):
         await shop.reclaim(AT_ONCE)
     await shop.check(spare_dsn)

@@ -213,6 +213,60 @@ async def test_deleting_at_every_step_of_a_merge(
     }
 
 
+PATIENT = replace(AT_ONCE, sweep_grace_s=3_600.0)
+"""What lies without a row is not swept, and old packs stay for their readers."""
+
+
+async def test_what_died_beside_a_copy_that_was_left_stays_dead(
+    local_shop: Shop, spare_dsn: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Its old pack has the note of that, so it stays until the copy is swept."""
+    shop = local_shop
+    await shop.store(range(1, 10))
+
+    async def hook(name: str) -> None:
+        if name == "commit":
+            msg = "stopped here"
+            raise Unavailable(msg)
+
+    await copy_hooked(shop, monkeypatch, hook)
+    await shop.delete(synthetic.path(3))
+    shop.query("UPDATE pack SET merge_at = now() RETURNING 1")
+    for _ in range(3):
+        await shop.reclaim(PATIENT)
+        await shop.check(spare_dsn)
+    for path in list(shop.stored):
+        await shop.delete(path)
+    for _ in range(3):
+        await shop.reclaim(PATIENT)
+        await shop.check(spare_dsn)
+    await at_rest_without_packs(shop)
+
+
+async def test_what_died_in_a_copy_stays_dead_while_the_old_packs_stay(
+    local_shop: Shop, spare_dsn: str
+):
+    """A copy whose last entry dies has the note of that for the old packs, too."""
+    shop = local_shop
+    await shop.store(range(1, 10))
+    assert (await shop.reclaim(PATIENT)).merged.instance_count == 9
+    for path in list(shop.stored):
+        await shop.delete(path)
+    for _ in range(3):
+        await shop.reclaim(PATIENT)
+        await shop.check(spare_dsn)
+    await at_rest_without_packs(shop)
+
+
+async def at_rest_without_packs(shop: Shop) -> None:
+    """Nothing stays for good, once the time for readers is over."""
+    shop.query("UPDATE pack SET dead_at = now() RETURNING 1")
+    for _ in range(4):
+        await shop.reclaim()
+    assert (await shop.reclaim()).is_nothing
+    assert [facts.name async for facts in shop.blobs.list("")] == []
+
+
 async def hooked_steps(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The steps of one merge, in order."""
     seen: list[str] = []

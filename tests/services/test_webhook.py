@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 SOURCE = EventSource("pacs.example:8080", is_partitioned=False)
 EVENTS = 10_000
+END_TURNS = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
 
 
 @pytest.fixture
@@ -57,8 +58,8 @@ async def telling(
             yield
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            done, _ = await asyncio.wait([task], timeout=10)
+            assert done, "one cancellation is enough"
 
 
 async def until(receiver: Receiver, is_so: Callable[[], bool]) -> None:
@@ -229,17 +230,35 @@ async def test_who_loses_the_turn_stops_and_another_goes_on(
 ) -> None:
     """PostgreSQL ends the session that holds the turn: whoever gets it next goes on in order."""
     await begin(local_shop.database)
-    ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
     async with telling(local_shop, receiver), telling(local_shop, receiver):
         for number in range(1, 16):
             await local_shop.store([number])
             if number % 3 == 0:
                 with psycopg.connect(local_shop.settings.database) as connection:
-                    connection.execute(ended)
+                    connection.execute(END_TURNS)
             await came(receiver, number)
+        # What came twice counts there, too.
+        await until(receiver, lambda: set(receiver.sequences) == set(range(1, 16)))
     assert sorted(set(receiver.sequences)) == list(range(1, 16))
     firsts = list(dict.fromkeys(receiver.sequences))
     assert firsts == list(range(1, 16))
+
+
+async def test_it_stops_where_its_connection_is_lost_in_that_moment(
+    local_shop: Shop, receiver: Receiver
+) -> None:
+    """The error that the lost connection gives does not take the place of the stop."""
+    await begin(local_shop.database)
+    receiver.statuses.extend([204, HANG])
+    await local_shop.store([1, 2])
+    async with telling(local_shop, receiver):
+        await until(receiver, lambda: len(receiver.requests) == 2)
+        with psycopg.connect(local_shop.settings.database) as connection:
+            connection.execute(END_TURNS)
+    # The first change was taken, but the position could not say so.
+    async with telling(local_shop, receiver):
+        await came(receiver, 3)
+    assert receiver.sequences == [1, 1, 2]
 
 
 async def test_the_position_never_moves_back(local_shop: Shop) -> None:

@@ -72,6 +72,8 @@ class Copier:
         self._blobs = blobs
         self._rules = rules
         self._pace = _Pace(rules.bytes_per_s_max)
+        self.touched: set[str] = set()
+        """The packs that were copied, and those they were copied to, whether they came to be."""
 
     async def copy(self, packs: Sequence[Pack]) -> Copied:
         """Puts one pack in the place of n, its entries by study, series and instance number.
@@ -96,6 +98,7 @@ class Copier:
             (Entry(found.pack_id, found.payload.offset), offset)
             for found, offset in zip(live, plan.payload_offsets, strict=True)
         ]
+        self.touched |= {new_pack_id, *(pack.pack_id for pack in packs)}
         await record_moved(self._blobs, new_pack_id, copies)
         await self._write(new_pack_id, plan, live, crc32s)
         moved = await self._move(packs, new_pack_id, plan, live)

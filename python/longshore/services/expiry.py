@@ -8,13 +8,14 @@ import contextlib
 import logging
 
 from longshore.blobs.store import BlobStore
-from longshore.errors import LongshoreError, NotFound, without_values
+from longshore.errors import NotFound
 from longshore.index.database import Database
 from longshore.index.delete import delete
 from longshore.index.expiry import due_studies
 from longshore.index.locks import Lock
 from longshore.index.turns import take_turn
 from longshore.services.packs import record_dead
+from longshore.services.rounds import surviving
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +27,8 @@ async def expire_forever(database: Database, blobs: BlobStore, *, interval_s: fl
     """Runs rounds until cancelled. A round that fails is logged and followed by the next."""
     while True:
         await asyncio.sleep(interval_s)
-        try:
+        with surviving(_log, f"deleting expired studies failed, next try in {interval_s:g} s"):
             count = await expire(database, blobs)
-        except LongshoreError as error:
-            _log.warning("deleting expired studies failed, next try in %s s: %s", interval_s, error)
-        except Exception as error:
-            _log.error("deleting expired studies failed: %s", without_values(error))
-        else:
             if count:
                 _log.info("deleted %d expired studies", count)
 

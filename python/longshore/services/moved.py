@@ -18,12 +18,14 @@ from longshore.blobs.store import BlobFacts, BlobStore
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent, pack_blob
 from longshore.index.database import Database
-from longshore.index.packs import claim_for_sweep, known_packs, live_packs
+from longshore.index.packs import claim_for_sweep, known_packs
 from longshore.services.packs import DEAD_PREFIX
 
 MOVED_PREFIX = "moved/"
 READS_MAX = 16
 """Notes that are read at the same time."""
+LOOK_UP_COUNT = 500
+"""New packs that are looked up in the index at a time."""
 
 
 class Entry(NamedTuple):
@@ -47,39 +49,53 @@ async def record_moved(
     await blobs.put(f"{MOVED_PREFIX}{new_pack_id}.json", [orjson.dumps(pairs)])
 
 
-async def forget_moved(database: Database, blobs: BlobStore, *, grace_s: float) -> None:
+async def forget_moved(database: Database, blobs: BlobStore, *, grace_s: float) -> set[str]:
     """Removes the notes of moves whose old packs are gone, and of those that never came to be.
 
     Call it behind the sweep, so that no old pack is left that only lost its row.
+
+    Returns:
+        The packs that stay for now, dead or not, since their notes of what is dead go with them and
+        speak for a copy, too. A new pack stays while old ones of it are there. An old one stays
+        while its new one has no row: it may lie there until the sweep.
     """
     before = datetime.now(UTC) - timedelta(seconds=grace_s)
-    notes = [facts async for facts in blobs.list(MOVED_PREFIX)]
-    noted = {_new_pack_id(facts) for facts in notes}
-    for facts in notes:
-        if facts.modified_at < before:
-            try:
-                old_pack_ids = set((await _read(blobs, facts)).keys())
-            except BlobNotFound:  # someone else was as far
-                continue
-            # What an old pack was copied from may be there still, and lies behind this note.
-            if not old_pack_ids & noted and await _is_over(
-                database, blobs, _new_pack_id(facts), old_pack_ids
-            ):
+    notes = {_new_pack_id(facts): facts async for facts in blobs.list(MOVED_PREFIX)}
+    new_pack_ids = list(notes)
+    unnamed = set(new_pack_ids)
+    for begin in range(0, len(new_pack_ids), LOOK_UP_COUNT):
+        some = new_pack_ids[begin : begin + LOOK_UP_COUNT]
+        unnamed -= await known_packs(database, some)
+    needed: set[str] = set()
+    for new_pack_id, facts in notes.items():
+        if facts.modified_at >= before and new_pack_id not in unnamed:
+            needed.add(new_pack_id)
+            continue
+        try:
+            old_pack_ids = set((await _read(blobs, facts)).keys())
+        except BlobNotFound:  # someone else was as far
+            continue
+        # What an old pack was copied from may be there still, and lies behind this note.
+        is_last = not old_pack_ids & notes.keys()
+        if facts.modified_at < before and is_last:
+            if new_pack_id in unnamed:
+                is_over = await _never_comes(database, blobs, new_pack_id)
+            else:
+                is_over = not await known_packs(database, list(old_pack_ids))
+            if is_over:
                 await blobs.delete(facts.name)
+                continue
+        needed.add(new_pack_id)
+        if new_pack_id in unnamed:
+            needed |= old_pack_ids
+    return needed
 
 
-async def _is_over(
-    database: Database, blobs: BlobStore, new_pack_id: str, old_pack_ids: set[str]
-) -> bool:
-    known = await known_packs(database, [new_pack_id, *old_pack_ids])
-    if not known & old_pack_ids:
-        return True
-    if new_pack_id in known or known & old_pack_ids != await live_packs(database, old_pack_ids):
+async def _never_comes(database: Database, blobs: BlobStore, new_pack_id: str) -> bool:
+    """Whoever copied a pack stopped, or stops when it meets the claim."""
+    if [facts async for facts in blobs.list(pack_blob(new_pack_id))]:
         return False
-    # The old packs live on: whoever copied them stopped. The claim makes sure of that.
-    blob = pack_blob(new_pack_id)
-    is_there = [facts async for facts in blobs.list(blob)] != []
-    return not is_there and await claim_for_sweep(database, new_pack_id)
+    return await claim_for_sweep(database, new_pack_id)
 
 
 async def drop_moved(blobs: BlobStore, new_pack_id: str) -> None:

@@ -8,7 +8,6 @@ import logging
 from dataclasses import dataclass, field
 
 from longshore.blobs.store import BlobStore
-from longshore.errors import LongshoreError, without_values
 from longshore.index import turns
 from longshore.index.database import Database
 from longshore.index.locks import Lock
@@ -16,7 +15,8 @@ from longshore.services.copying import Copier, CopyRules
 from longshore.services.merge import Merged, MergeRules, merge_round
 from longshore.services.moved import forget_moved
 from longshore.services.rewrite import reclaim_dead
-from longshore.services.sweep import sweep
+from longshore.services.rounds import surviving
+from longshore.services.sweep import forget_strays, sweep
 
 _log = logging.getLogger(__name__)
 
@@ -61,14 +61,8 @@ async def reclaim_forever(database: Database, blobs: BlobStore, rules: ReclaimRu
     """Runs rounds until cancelled. A round that fails is logged and followed by the next."""
     while True:
         await asyncio.sleep(rules.sweep_interval_s)
-        try:
+        with surviving(_log, f"reclaiming space failed, next try in {rules.sweep_interval_s:g} s"):
             done = await reclaim(database, blobs, rules)
-        except LongshoreError as error:
-            next_s = rules.sweep_interval_s
-            _log.warning("reclaiming space failed, next try in %s s: %s", next_s, error)
-        except Exception as error:
-            _log.error("reclaiming space failed: %s", without_values(error))
-        else:
             if not done.is_nothing:
                 _log.info("reclaimed space: %s", done)
 
@@ -80,7 +74,8 @@ async def reclaim(database: Database, blobs: BlobStore, rules: ReclaimRules) -> 
             return Reclaimed()
         unfinished = await blobs.sweep_unfinished(age_s_min=rules.sweep_grace_s)
         swept = await sweep(database, blobs, grace_s=rules.sweep_grace_s)
-        await forget_moved(database, blobs, grace_s=rules.sweep_grace_s)
+        await forget_strays(database, blobs, grace_s=rules.sweep_grace_s)
+        needed = await forget_moved(database, blobs, grace_s=rules.sweep_grace_s)
         copier = Copier(
             database,
             blobs,
@@ -91,7 +86,11 @@ async def reclaim(database: Database, blobs: BlobStore, rules: ReclaimRules) -> 
             ),
         )
         removed, rewritten = await reclaim_dead(
-            database, blobs, copier, deleted_retention_s=rules.deleted_retention_s
+            database,
+            blobs,
+            copier,
+            deleted_retention_s=rules.deleted_retention_s,
+            needed=needed,
         )
         merged = await merge_round(database, copier, rules.merge)
         return Reclaimed(unfinished, swept, removed, rewritten, merged)

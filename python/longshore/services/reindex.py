@@ -14,7 +14,7 @@ import orjson
 from longshore._native import PackFormatError
 from longshore.blobs.store import BlobStore
 from longshore.dicom import ExtendedTags
-from longshore.errors import BlobNotFound, LongshoreError, without_values
+from longshore.errors import BlobNotFound
 from longshore.index import reindex as index
 from longshore.index.database import Database
 from longshore.index.extended_tags import ExtendedTag, TagList, glance
@@ -23,6 +23,7 @@ from longshore.index.locks import Lock
 from longshore.index.reindex import Fault, Finding, StoredMetadata
 from longshore.index.turns import take_turn
 from longshore.services.near_reads import ReadLimits, read_near
+from longshore.services.rounds import surviving
 
 _log = logging.getLogger(__name__)
 
@@ -43,16 +44,11 @@ async def reindex_forever(database: Database, blobs: BlobStore, wanted: asyncio.
         wanted: Set where there is something to do at once.
     """
     while True:
-        pause_s = GLANCE_S
-        try:
+        pause_s = 10 * GLANCE_S  # behind an error
+        with surviving(_log, "looking after extended query tags failed, next try soon"):
             if await glance(database):
                 await reindex(database, blobs)
-        except LongshoreError as error:
-            pause_s = 10 * GLANCE_S
-            _log.warning("looking after extended query tags failed, next try soon: %s", error)
-        except Exception as error:
-            pause_s = 10 * GLANCE_S
-            _log.error("looking after extended query tags failed: %s", without_values(error))
+            pause_s = GLANCE_S
         try:
             async with asyncio.timeout(pause_s):
                 await wanted.wait()

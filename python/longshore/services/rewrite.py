@@ -7,11 +7,12 @@ retention at most, and a study is mostly deleted as a whole.
 
 The old pack goes when its last dead entry has been dead for the retention, and `sweep_grace_s`
 behind the rewriting at the earliest. So the bytes of a deleted instance stay for the retention, and
-no longer than twice that (and a grace, and a round).
+no longer than twice that (and two graces, and a round).
 """
 
 import asyncio
 import logging
+from collections.abc import Set
 from datetime import UTC, datetime, timedelta
 
 from longshore._native import PackFormatError
@@ -31,15 +32,31 @@ REMOVALS_MAX = 8
 
 
 async def reclaim_dead(
-    database: Database, blobs: BlobStore, copier: Copier, *, deleted_retention_s: float
+    database: Database,
+    blobs: BlobStore,
+    copier: Copier,
+    *,
+    deleted_retention_s: float,
+    needed: Set[str],
 ) -> tuple[int, int]:
-    """Removes dead packs and rewrites those with a live rest; returns how many of each."""
+    """Removes dead packs and rewrites those with a live rest; returns how many of each.
+
+    Args:
+        needed: Packs that stay whatever is dead in them (see `forget_moved`); so do those that
+            this round copies.
+    """
     before = datetime.now(UTC) - timedelta(seconds=deleted_retention_s)
     removed = rewritten = 0
     last: DeadPack | None = None
     while page := await index_packs.dead_packs(database, dead_before=before, behind=last):
         last = page[-1]
-        dead = [pack for pack in page if pack.live_count == 0]
+        dead = [
+            pack
+            for pack in page
+            if pack.live_count == 0
+            and pack.pack_id not in needed
+            and pack.pack_id not in copier.touched
+        ]
         for begin in range(0, len(dead), REMOVALS_MAX):
             some = dead[begin : begin + REMOVALS_MAX]
             removed += sum(await asyncio.gather(*(_remove(database, blobs, each) for each in some)))

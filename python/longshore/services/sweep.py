@@ -1,4 +1,8 @@
-"""Sweeps packs that no row names: a crash, a failed transaction or an abandoned copy left them."""
+"""Sweeps what no row names: packs, and notes of what is dead in packs that are gone.
+
+A crash, a failed transaction or an abandoned copy left such a pack; a note is left where a deletion
+wrote it behind the removal of its pack, or a crash came between the two.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from longshore.blobs.store import BlobFacts, BlobStore
 from longshore.index import packs as index_packs
 from longshore.index.database import Database
-from longshore.services.packs import PACK_PREFIX, forget_dead
+from longshore.services.packs import DEAD_PREFIX, PACK_PREFIX, forget_dead
 
 LIST_COUNT = 500
-"""Packs that are compared with the index at a time."""
+"""Packs, or notes, that are compared with the index at a time."""
 
 
 async def sweep(database: Database, blobs: BlobStore, *, grace_s: float) -> int:
@@ -42,3 +46,28 @@ async def _sweep_some(database: Database, blobs: BlobStore, some: Sequence[BlobF
         await forget_dead(blobs, pack_id)
         swept += 1
     return swept
+
+
+async def forget_strays(database: Database, blobs: BlobStore, *, grace_s: float) -> None:
+    """Removes notes of what is dead in packs that are gone.
+
+    Call it behind the sweep: whatever pack without a row is left then is younger than the grace,
+    and so are its notes.
+    """
+    before = datetime.now(UTC) - timedelta(seconds=grace_s)
+    old: list[BlobFacts] = []
+    async for facts in blobs.list(DEAD_PREFIX):
+        if facts.modified_at < before:
+            old.append(facts)
+        if len(old) == LIST_COUNT:
+            await _forget_some(database, blobs, old)
+            old = []
+    await _forget_some(database, blobs, old)
+
+
+async def _forget_some(database: Database, blobs: BlobStore, some: Sequence[BlobFacts]) -> None:
+    pack_ids = {facts.name: facts.name.split("/")[1] for facts in some}
+    known = await index_packs.known_packs(database, list(set(pack_ids.values())))
+    for name, pack_id in pack_ids.items():
+        if pack_id not in known:
+            await blobs.delete(name)

@@ -12,10 +12,11 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from longshore.errors import LongshoreError, Unavailable, without_values
+from longshore.errors import Unavailable
 from longshore.index.changes import Change, changes_after
 from longshore.index.database import Database
 from longshore.index.webhook import WebhookTurn, webhook_turn
+from longshore.services.rounds import surviving
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +49,10 @@ class WebhookRules:
 async def tell_forever(database: Database, deliver: Deliver, rules: WebhookRules) -> None:
     """Tells changes whenever it is this process's turn, until cancelled."""
     while True:
-        try:
+        with surviving(_log, "the webhook's turn ended"):
             async with webhook_turn(database) as turn:
                 if turn is not None:
                     await _Teller(database, turn, deliver, rules).run()
-        except LongshoreError as error:
-            _log.warning("the webhook's turn ended: %s", error)
-        except Exception as error:
-            _log.error("the webhook's turn ended: %s", without_values(error))
         await asyncio.sleep(TURN_POLL_S)
 
 
