@@ -36,3 +36,15 @@ def find_bulkdata(plain: bytes, tag_path: str) -> tuple[int, int] | None:
         if match["tag_path"].upper() == wanted:
             return int(match["offset"]), int(match["length"])
     return None
+
+
+def all_bulkdata(plain: bytes) -> list[tuple[str, int, int]]:
+    """Returns path of tags, offset and length of every value that metadata refer to, in order.
+
+    Args:
+        plain: One instance's JSON as stored.
+    """
+    return [
+        (match["tag_path"].decode(), int(match["offset"]), int(match["length"]))
+        for match in _BULKDATA_URI.finditer(plain)
+    ]

@@ -4,6 +4,7 @@ A `Plan` is made without reading, so that its length, an ETag and the status are
 first byte. Memory per request: one chunk as read and one as sent, `CHUNK_BYTES` each.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,8 +15,24 @@ from longshore.blobs.store import BlobReader
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent
 from longshore.index.locate import Located
+from longshore.services.retrieve_cut import Binding, Cut, bare, cut_body, cut_values, whole
 from longshore.services.retrieve_pieces import Piece, read_pieces
 
+__all__ = [
+    "Binding",
+    "Plan",
+    "Source",
+    "bare",
+    "bind",
+    "entity_tag",
+    "in_pack_order",
+    "plan_bytes",
+    "plan_cuts",
+    "plan_extents",
+    "relocating",
+]
+
+_APART_BYTES_MIN = 64 * 1024
 _TAG_BYTES = 8  # 16 hex digits
 _T = TypeVar("_T")
 
@@ -27,49 +44,101 @@ class Plan:
     Attributes:
         length: Bytes of the whole body; None where only sending it will tell.
         open: Begins to read; close what it returns.
+        cut: Plans `length` bytes of the body from its byte `first` (0-based) on, both within it;
+            reads no others. None where the body can only be had as a whole.
+        at_once: Returns the whole body if nothing has to be waited for, or else None.
     """
 
     length: int | None
     open: Callable[[], AsyncGenerator[bytes, None]]
+    cut: Callable[[int, int], "Plan"] | None = None
+    at_once: Callable[[], bytes | None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """What goes around the bytes of n extents: n heads, one before each, and a tail."""
-
-    heads: Sequence[bytes]
-    tail: bytes
-
-    @property
-    def length(self) -> int:
-        """Bytes of all heads and the tail."""
-        return sum(map(len, self.heads)) + len(self.tail)
+Source = Callable[[Sequence[Cut]], AsyncGenerator[list[Piece], None]]
+"""Reads m cuts in order; a piece's position is its cut's."""
 
 
-def bare() -> Binding:
-    """Returns the binding of a single part: nothing."""
-    return Binding((b"",), b"")
+def plan_cuts(lengths: Sequence[int], source: Source, binding: Binding) -> Plan:
+    """Plans a body of n contents, each behind its head.
+
+    Args:
+        lengths: Bytes of the n contents.
+        source: Reads any cuts of them.
+        binding: n heads and a tail.
+    """
+
+    def cut(first: int, length: int) -> Plan:
+        cuts, around = cut_body(lengths, binding, first, length)
+        return Plan(length, lambda: bind(source(cuts), around))
+
+    length = binding.length + sum(lengths)
+    return Plan(length, lambda: bind(source(whole(lengths)), binding), cut)
 
 
 def plan_extents(blobs: BlobReader, extents: Sequence[Extent], binding: Binding) -> Plan:
     """Plans a body of n extents in the order given, each behind its head."""
-    length = binding.length + sum(extent.length for extent in extents)
-    return Plan(length, lambda: bind(read_pieces(blobs, extents), binding))
+
+    def source(cuts: Sequence[Cut]) -> AsyncGenerator[list[Piece], None]:
+        return read_pieces(blobs, [extents[each.at].within(each[1], each[2]) for each in cuts])
+
+    plan = plan_cuts([each.length for each in extents], source, binding)
+
+    def at_once() -> bytes | None:
+        if len(extents) > 1:
+            return None
+        return blobs.read_at_once(extents[0], binding.heads[0], binding.tail)
+
+    return Plan(plan.length, lambda: _extents(blobs, extents, binding), plan.cut, at_once)
+
+
+async def _extents(
+    blobs: BlobReader, extents: Sequence[Extent], binding: Binding
+) -> AsyncGenerator[bytes, None]:
+    """Yields a body of n extents.
+
+    Long ones each in one piece with its head, as long as they can be had at once: no thread, and
+    no other copy. The rest in the chunks that are read.
+    """
+    at = 0
+    while at < len(extents) and extents[at].length >= _APART_BYTES_MIN:
+        tail = binding.tail if at + 1 == len(extents) else b""
+        piece = blobs.read_at_once(extents[at], binding.heads[at], tail)
+        if piece is None:
+            break
+        yield piece
+        at += 1
+        # A fast client would have the thread of all sockets to itself, as long as its next piece
+        # is always there; a turn through another thread lets the others in.
+        await asyncio.to_thread(_nothing)
+    if at < len(extents) or not extents:
+        rest = Binding(binding.heads[at:], binding.tail)
+        async with aclosing(bind(read_pieces(blobs, extents[at:]), rest)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+def _nothing() -> None:
+    """Takes a thread's turn."""
 
 
 def plan_bytes(values: Sequence[bytes], binding: Binding) -> Plan:
     """Plans a body of n values that are in memory already."""
 
-    async def pieces() -> AsyncGenerator[list[Piece], None]:
-        yield [Piece(index, value) for index, value in enumerate(values)]
+    async def source(cuts: Sequence[Cut]) -> AsyncGenerator[list[Piece], None]:
+        yield cut_values(values, cuts)
 
-    return Plan(binding.length + sum(map(len, values)), lambda: bind(pieces(), binding))
+    return plan_cuts([len(each) for each in values], source, binding)
 
 
 async def bind(
     pieces: AsyncGenerator[list[Piece], None], binding: Binding
 ) -> AsyncGenerator[bytes, None]:
-    """Yields heads, pieces and tail in order; what was read in one chunk goes out in one."""
+    """Yields heads, pieces and tail in order.
+
+    What was read in one chunk goes out in one, but for long pieces: sending twice costs less than
+    copying them.
+    """
     begun = 0
     async with aclosing(pieces):
         async for group in pieces:
@@ -77,7 +146,15 @@ async def bind(
             for index, octets in group:
                 run.extend(binding.heads[begun : index + 1])
                 begun = max(begun, index + 1)
+                if isinstance(octets, bytes) and len(octets) >= _APART_BYTES_MIN:
+                    if run:
+                        yield b"".join(run)
+                        run = []
+                    yield octets
+                    continue
                 run.append(octets)
+            if not run:
+                continue
             # A chunk within one long extent is passed on without a copy.
             yield run[0] if len(run) == 1 and isinstance(run[0], bytes) else b"".join(run)
     yield b"".join([*binding.heads[begun:], binding.tail])

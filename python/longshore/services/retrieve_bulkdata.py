@@ -1,13 +1,14 @@
 """Retrieve bulkdata, PS3.18 10.4.1.1.5: one value of an instance, as it lies in the file."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from longshore.blobs.store import BlobReader
 from longshore.errors import NotFound
 from longshore.extent import Extent
 from longshore.index.locate import Located
 from longshore.services.inflated import CHUNK_BYTES, DEFLATED, InflatedFile
-from longshore.services.retrieve import Binding, Plan, bind, plan_extents
+from longshore.services.retrieve import Binding, Plan, plan_cuts, plan_extents
+from longshore.services.retrieve_cut import Cut
 from longshore.services.retrieve_pieces import Piece
 
 
@@ -26,7 +27,7 @@ def plan_bulkdata(
     payload = located.payload
     if located.transfer_syntax_uid == DEFLATED:
         file = InflatedFile(blobs, payload)
-        return Plan(binding.length + length, lambda: bind(_inflated(file, offset, length), binding))
+        return plan_cuts([length], lambda cuts: _inflated(file, offset, cuts), binding)
     if offset + length > payload.length:
         msg = "The specified bulkdata cannot be found."
         raise NotFound(msg)
@@ -34,7 +35,10 @@ def plan_bulkdata(
 
 
 async def _inflated(
-    file: InflatedFile, offset: int, length: int
+    file: InflatedFile, offset: int, cuts: Sequence[Cut]
 ) -> AsyncGenerator[list[Piece], None]:
-    for begin in range(offset, offset + length, CHUNK_BYTES):
-        yield [Piece(0, await file.read(begin, min(CHUNK_BYTES, offset + length - begin)))]
+    for position, cut in enumerate(cuts):
+        start = offset + cut.offset
+        for begin in range(start, start + cut.length, CHUNK_BYTES):
+            length = min(CHUNK_BYTES, start + cut.length - begin)
+            yield [Piece(position, await file.read(begin, length))]

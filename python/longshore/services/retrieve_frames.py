@@ -12,15 +12,22 @@ from longshore.blobs.store import BlobReader
 from longshore.errors import Unavailable
 from longshore.extent import Extent
 from longshore.index.locate import FrameSource
+from longshore.services.fragment_places import ITEM_HEADER_BYTES, ITEM_TAG, fragment_values
 from longshore.services.inflated import DEFLATED, InflatedFile
-from longshore.services.retrieve import Binding, Plan, bind, plan_bytes, plan_extents
+from longshore.services.retrieve import (
+    Binding,
+    Plan,
+    bind,
+    plan_bytes,
+    plan_cuts,
+    plan_extents,
+)
+from longshore.services.retrieve_cut import Cut
 from longshore.services.retrieve_pieces import Piece, read_pieces
 
 # Frames up to here are held, so that their length is known first. Most requests ask for far less.
 HELD_BYTES_MAX = 1024 * 1024
 
-_ITEM_TAG = b"\xfe\xff\x00\xe0"
-_ITEM_HEADER_BYTES = 8
 _ITEM_HEADER_FAULT = "The frames of instance {} are not where the index has them."
 
 
@@ -35,17 +42,24 @@ async def plan_frames(blobs: BlobReader, source: FrameSource, binding: Binding) 
     """
     if source.is_native:
         return await _plan_native(blobs, source, binding)
-    extents = [_within(source, offset, length) for offset, length in source.extents]
+    extents = [extent_within(source, offset, length) for offset, length in source.extents]
     if sum(extent.length for extent in extents) <= HELD_BYTES_MAX:
         frames = [bytearray() for _ in extents]
-        async with aclosing(_fragments(blobs, extents, source)) as groups:
+        async with aclosing(fragment_pieces(blobs, extents, source)) as groups:
             async for group in groups:
                 for index, octets in group:
                     frames[index] += octets
         return plan_bytes([bytes(frame) for frame in frames], binding)
-    length = await _length_of_one_fragment(blobs, extents)
-    total = None if length is None else binding.length + length
-    return Plan(total, lambda: bind(_fragments(blobs, extents, source), binding))
+    places = await fragment_values(blobs, extents, lambda: frame_fault(source))
+    if places is None:
+        return Plan(None, lambda: bind(fragment_pieces(blobs, extents, source), binding))
+    values: list[Extent] = []
+    heads: list[bytes] = []
+    for head, frame, extent in zip(binding.heads, places, extents, strict=True):
+        # Even a frame without any fragment has its head.
+        values += frame or [extent.within(0, 0)]
+        heads += [head, *[b""] * (len(frame) - 1)]
+    return plan_extents(blobs, values, Binding(heads, binding.tail))
 
 
 async def _plan_native(blobs: BlobReader, source: FrameSource, binding: Binding) -> Plan:
@@ -53,35 +67,39 @@ async def _plan_native(blobs: BlobReader, source: FrameSource, binding: Binding)
     if source.frame_bits % 8 == 0 and not is_deflated:
         length = source.frame_bits // 8
         offsets = [source.pixel_offset + index * length for index in source.frame_indices]
-        return plan_extents(blobs, [_within(source, each, length) for each in offsets], binding)
+        return plan_extents(
+            blobs, [extent_within(source, each, length) for each in offsets], binding
+        )
     frame_bytes = (source.frame_bits + 7) // 8
-    total = binding.length + frame_bytes * len(source.frame_indices)
+    lengths = [frame_bytes] * len(source.frame_indices)
     if is_deflated:
         file = InflatedFile(blobs, source.located.payload)
-        return Plan(total, lambda: bind(_shifted(file.read, source), binding))
+        return plan_cuts(lengths, lambda cuts: _shifted(file.read, source, cuts), binding)
 
     async def read(offset: int, length: int) -> bytes:
-        return await blobs.read(_within(source, offset, length))
+        return await blobs.read(extent_within(source, offset, length))
 
-    return Plan(total, lambda: bind(_shifted(read, source), binding))
+    return plan_cuts(lengths, lambda cuts: _shifted(read, source, cuts), binding)
 
 
 async def _shifted(
-    read: Callable[[int, int], Awaitable[bytes]], source: FrameSource
+    read: Callable[[int, int], Awaitable[bytes]], source: FrameSource, cuts: Sequence[Cut]
 ) -> AsyncGenerator[list[Piece], None]:
-    """Yields native frames one by one, also those that begin within a byte.
+    """Yields cuts of native frames one by one, also of those that begin within a byte.
 
     `read` takes offset and length in the Part 10 file, in bytes.
 
     The first pixel is the lowest bit of the first byte (PS3.5 8.1.1), in the frame as in the file;
     the bits behind a frame's last pixel are 0.
     """
-    for position, index in enumerate(source.frame_indices):
-        skip_bytes, skip_bits = divmod(index * source.frame_bits, 8)
-        length = (skip_bits + source.frame_bits + 7) // 8
-        octets = await read(source.pixel_offset + skip_bytes, length)
+    for position, cut in enumerate(cuts):
+        first_bit = source.frame_indices[cut.at] * source.frame_bits + 8 * cut.offset
+        wanted_bits = min(8 * cut.length, source.frame_bits - 8 * cut.offset)
+        skip_bytes, skip_bits = divmod(first_bit, 8)
+        length = (skip_bits + wanted_bits + 7) // 8
+        octets = await read(source.pixel_offset + skip_bytes, length) if cut.length else b""
         if source.frame_bits % 8:
-            octets = await asyncio.to_thread(_shift, octets, skip_bits, source.frame_bits)
+            octets = await asyncio.to_thread(_shift, octets, skip_bits, wanted_bits)
         yield [Piece(position, octets)]
 
 
@@ -90,7 +108,7 @@ def _shift(octets: bytes, skip_bits: int, frame_bits: int) -> bytes:
     return (bits & ((1 << frame_bits) - 1)).to_bytes((frame_bits + 7) // 8, "little")
 
 
-def _within(source: FrameSource, offset: int, length: int) -> Extent:
+def extent_within(source: FrameSource, offset: int, length: int) -> Extent:
     """Returns a range of the Part 10 file as an extent of its pack.
 
     Raises:
@@ -98,29 +116,20 @@ def _within(source: FrameSource, offset: int, length: int) -> Extent:
     """
     payload = source.located.payload
     if offset < 0 or length < 0 or offset + length > payload.length:
-        raise Unavailable(_ITEM_HEADER_FAULT.format(source.located.sop_instance_uid))
+        raise frame_fault(source)
     return Extent(payload.blob, payload.offset + offset, length)
 
 
-async def _length_of_one_fragment(blobs: BlobReader, extents: Sequence[Extent]) -> int | None:
-    """Returns the length of a frame that is one fragment, which most are; else None."""
-    if len(extents) != 1 or extents[0].length < _ITEM_HEADER_BYTES:
-        return None
-    extent = extents[0]
-    header = await blobs.read(Extent(extent.blob, extent.offset, _ITEM_HEADER_BYTES))
-    length = int.from_bytes(header[4:], "little")
-    return length if length + _ITEM_HEADER_BYTES == extent.length else None
+def frame_fault(source: FrameSource) -> Unavailable:
+    """Returns the error for bytes that are not what the index says."""
+    return Unavailable(_ITEM_HEADER_FAULT.format(source.located.sop_instance_uid))
 
 
-async def _fragments(
+async def fragment_pieces(
     blobs: BlobReader, extents: Sequence[Extent], source: FrameSource
 ) -> AsyncGenerator[list[Piece], None]:
     """Yields the values of the fragments in n extents, one after the other."""
-
-    def fault() -> Unavailable:
-        return Unavailable(_ITEM_HEADER_FAULT.format(source.located.sop_instance_uid))
-
-    stripper = _Stripper(fault)
+    stripper = _Stripper(lambda: frame_fault(source))
     current = 0
     async with aclosing(read_pieces(blobs, extents)) as groups:
         async for group in groups:
@@ -152,10 +161,10 @@ class _Stripper:
                 self._value_bytes -= len(value)
                 values.append(value)
                 continue
-            wanted = _ITEM_HEADER_BYTES - len(self._header)
+            wanted = ITEM_HEADER_BYTES - len(self._header)
             self._header += bytes(view[:wanted])
             view = view[wanted:]
-            if len(self._header) == _ITEM_HEADER_BYTES:
+            if len(self._header) == ITEM_HEADER_BYTES:
                 self._begin_fragment()
         return values
 
@@ -169,7 +178,7 @@ class _Stripper:
             raise self._fault()
 
     def _begin_fragment(self) -> None:
-        if self._header[:4] != _ITEM_TAG:
+        if self._header[:4] != ITEM_TAG:
             raise self._fault()
         self._value_bytes = int.from_bytes(self._header[4:], "little")
         self._header = b""
