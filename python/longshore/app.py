@@ -11,6 +11,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from longshore.blobs.open import open_blob_store
+from longshore.codecs.pool import CodecLimits, CodecPool
 from longshore.dicomweb.connections import ConnectionRules, Connections
 from longshore.dicomweb.origin import Origin
 from longshore.dicomweb.routes import build_app
@@ -20,6 +21,7 @@ from longshore.index.search import SearchLimits
 from longshore.index.webhook import begin as webhook_begin
 from longshore.services.batch import Batcher, BatchLimits
 from longshore.services.expiry import expire_forever
+from longshore.services.kept import Kept
 from longshore.services.merge import MergeRules
 from longshore.services.partitions import Partitions
 from longshore.services.reclaim import ReclaimRules, reclaim_forever
@@ -58,7 +60,11 @@ def build_service(settings: Settings) -> Starlette:
             ):
                 yield
 
-    return build_app(lifespan, download_idle_s_max=settings.download_idle_s_max)
+    return build_app(
+        lifespan,
+        download_idle_s_max=settings.download_idle_s_max,
+        cors_origins=settings.cors_origins,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -126,7 +132,20 @@ async def open_origin(settings: Settings) -> AsyncGenerator[Origin]:
             results_default=settings.search_limit_default, results_max=settings.search_limit_max
         )
         partitions = Partitions(database if settings.partitions else None)
-        yield Origin(database, blobs, stores, search_limits, partitions)
+        codecs = CodecPool(codec_limits(settings))
+        stack.push_async_callback(codecs.close)
+        yield Origin(
+            database,
+            blobs,
+            stores,
+            search_limits,
+            partitions,
+            codecs,
+            Kept(settings.codec_kept_bytes_max, len),
+            public_url=settings.public_url,
+            trusted_proxies=settings.trusted_proxies,
+            is_accept_strict=settings.accept == "strict",
+        )
 
 
 def store_limits(settings: Settings) -> StoreLimits:
@@ -144,6 +163,16 @@ def store_limits(settings: Settings) -> StoreLimits:
         in_flight_bytes_max=settings.in_flight_bytes_max,
         upload_idle_s_max=settings.upload_idle_s_max,
         upload_bytes_per_s_min=settings.upload_bytes_per_s_min,
+    )
+
+
+def codec_limits(settings: Settings) -> CodecLimits:
+    """The bounds of the processes in which codecs run."""
+    return CodecLimits(
+        process_count=settings.codec_process_count,
+        seconds_max=settings.codec_s_max,
+        memory_bytes_max=settings.codec_memory_bytes_max,
+        waiting_count_max=settings.codec_waiting_count_max,
     )
 
 

@@ -5,19 +5,22 @@ Nobody below the wiring imports this: values are passed on. The setting `part_by
 wins.
 """
 
+import ipaddress
 import os
 import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar, cast
 
 ENVIRON_PREFIX = "LONGSHORE_"
 
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _Number = TypeVar("_Number", int, float)
 
@@ -182,8 +185,72 @@ class Choice:
         return str(value)
 
 
-Kind = Text | Choice | Folder | Whole | Size | Seconds | Switch
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """IP addresses and networks, with commas between them; may be none."""
+
+    meaning: str
+    default_text: str = ""
+    expected: ClassVar[str] = "IP addresses or networks, as 10.0.0.0/8, with commas between them"
+
+    def read(self, text: str) -> tuple[Network, ...]:
+        """Returns the networks; an address is one of its own."""
+        return tuple(ipaddress.ip_network(each) for each in _listed(text))
+
+    def write(self, value: object) -> str:
+        """Returns the list."""
+        networks = cast("tuple[Network, ...]", value)
+        return ", ".join(
+            str(each.network_address if each.num_addresses == 1 else each) for each in networks
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The beginning of URLs: scheme and host, perhaps a port and a path."""
+
+    meaning: str
+    default_text: str = ""
+    expected: ClassVar[str] = "a URL as https://pacs.example:8443/dicom, or nothing"
+
+    def read(self, text: str) -> str:
+        """Returns the URL without a slash at its end."""
+        root = text.strip().rstrip("/")
+        if root and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/-]+)?", root):
+            raise ValueError
+        return root
+
+    def write(self, value: object) -> str:
+        """Returns the URL."""
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Origins of web pages (RFC 6454), with commas between them; may be none."""
+
+    meaning: str
+    default_text: str = ""
+    expected: ClassVar[str] = "* or origins, as https://viewer.example, with commas between them"
+
+    def read(self, text: str) -> tuple[str, ...]:
+        """Returns the origins."""
+        origins = tuple(each.lower() for each in _listed(text))
+        if not all(each == "*" or re.fullmatch(r"https?://[^/?#\s]+", each) for each in origins):
+            raise ValueError
+        return origins
+
+    def write(self, value: object) -> str:
+        """Returns the list."""
+        return ", ".join(cast("tuple[str, ...]", value))
+
+
+Kind = Text | Choice | Folder | Whole | Size | Seconds | Switch | Networks | Root | Origins
 """What a setting means, and how it is read and written."""
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def _within(value: _Number, least: _Number, most: _Number) -> _Number:
@@ -301,6 +368,22 @@ class Settings:
         int, Size("what merging and rewriting packs copy in a second", MIB, 1024 * GIB)
     ] = 32 * MIB
 
+    codec_process_count: Annotated[
+        int, Whole("processes of one worker in which images are decoded and rendered", 1, 256)
+    ] = 1
+    codec_s_max: Annotated[float, Seconds("how long one frame or instance may take there", 0.1)] = (
+        20.0
+    )
+    codec_memory_bytes_max: Annotated[
+        int, Size("what one of these processes may allocate", 64 * MIB, 1024 * GIB)
+    ] = 1 * GIB
+    codec_waiting_count_max: Annotated[
+        int, Whole("frames and instances that wait for one of them; above it: 503", 0, 100_000)
+    ] = 64
+    codec_kept_bytes_max: Annotated[
+        int, Size("what was made there is kept for the next one who asks, in memory", 0, 64 * GIB)
+    ] = 32 * MIB
+
     partitions: Annotated[
         bool, Switch("whether every path names a partition, as `/v2/partitions/{name}/studies`")
     ] = False
@@ -321,6 +404,36 @@ class Settings:
         str,
         Text("what events call this service, `pacs.example:8080`", default_text="the machine's"),
     ] = ""
+
+    accept: Annotated[
+        Literal["lenient", "strict"],
+        Choice(
+            "`strict`: a request that does not say what it accepts is 406, as in PS3.18 8.7.5 and "
+            "the model; `lenient`: it gets the default",
+            ("lenient", "strict"),
+        ),
+    ] = "lenient"
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Origins(
+            "origins whose web pages may read answers, `https://viewer.example`, with commas "
+            "between them; `*`: all; empty: none"
+        ),
+    ] = ()
+    public_url: Annotated[
+        str,
+        Root(
+            "how URLs that answers give out begin, before `/v2`, whatever requests and proxies "
+            "say: `https://pacs.example/dicom`; empty: as they say"
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        Networks(
+            "addresses and networks of proxies whose `Forwarded` and `X-Forwarded-*` count in the "
+            "URLs that answers give out, with commas between them"
+        ),
+    ] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
     database_connection_count_max: Annotated[
         int, Whole("connections of one worker to PostgreSQL", 1, 1_000)

@@ -7,7 +7,13 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from longshore.dicomweb import delete, retrieve, retrieve_bulkdata
+from longshore.dicomweb import (
+    delete,
+    retrieve,
+    retrieve_all_bulkdata,
+    retrieve_bulkdata,
+    retrieve_metadata,
+)
 from longshore.dicomweb.origin import Origin
 from longshore.dicomweb.routes import build_app
 from tests.dicomweb.shelf import Shelf
@@ -21,7 +27,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
     shelf = Shelf()
-    for module in (retrieve, retrieve_bulkdata):
+    for module in (retrieve, retrieve_bulkdata, retrieve_all_bulkdata, retrieve_metadata):
         monkeypatch.setattr(module, "locate", shelf.locate)
     monkeypatch.setattr(delete, "delete", shelf.delete)
     monkeypatch.setattr(delete, "record_dead", shelf.record_dead)

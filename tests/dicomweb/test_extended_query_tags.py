@@ -240,7 +240,7 @@ async def test_the_paths_of_nothing(shop: Shop) -> None:
         assert (await shop.client.get(f"{TAGS}/{path}")).status_code == 400
     answer = await shop.client.put(f"{TAGS}/00181000")
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH"
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
 
 
 async def test_119_errors_are_told(shop: Shop) -> None:

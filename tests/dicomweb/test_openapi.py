@@ -86,6 +86,8 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_can_go_wrong() -> N
         assert operation["summary"]
         assert operation["tags"]
         assert "503" in operation["responses"]
+    for path, item in value["paths"].items():
+        assert ("options" in item) == path.startswith("/v2/")
     for method, path in documented(value):
         assert ("404" in value["paths"][path][method]["responses"]) == ("{" in path)
 

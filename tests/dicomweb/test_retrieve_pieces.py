@@ -1,10 +1,12 @@
 """The reading engine: any extents, in any order, in chunks of any size, give the same bytes."""
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from longshore.errors import BlobNotFound
 from longshore.extent import Extent
@@ -115,3 +117,38 @@ async def test_a_missing_blob_is_named_at_the_first_read() -> None:
     chunks = plan_extents(MemoryBlobs(), [Extent("gone", 0, 1)], bare()).open()
     with pytest.raises(BlobNotFound):
         await anext(chunks)
+
+
+class PartlyCached(MemoryBlobs):
+    """Has some of its extents at once."""
+
+    at_once: int = 0
+    """How many reads go so, before one does not."""
+
+    @override
+    def read_at_once(self, extent: Extent, head: bytes = b"", tail: bytes = b"") -> bytes | None:
+        self.at_once -= 1
+        return None if self.at_once < 0 else head + self._bytes(extent) + tail
+
+
+@pytest.mark.parametrize("lengths", [[70, 80, 64, 90], [70, 1, 80], [1, 70], [64], [1], []])
+@pytest.mark.parametrize("at_once", range(6))
+async def test_long_extents_come_in_one_piece_as_long_as_they_are_there(
+    lengths: list[int], at_once: int
+) -> None:
+    blobs = PartlyCached({"a": bytes(range(256)) * 1_024})
+    blobs.at_once = at_once
+    starts = itertools.accumulate([0, *lengths])
+    extents = [
+        Extent("a", 1_000 * start, 1_024 * length)
+        for start, length in zip(starts, lengths, strict=False)
+    ]
+    heads = [f"<{index}>".encode() for index in range(len(extents))]
+    plan = plan_extents(blobs, extents, Binding(heads, b"</>"))
+    expected = [head + blobs._bytes(each) for head, each in zip(heads, extents, strict=True)]
+    chunks = [chunk async for chunk in plan.open()]
+    assert b"".join(chunks) == b"".join(expected) + b"</>"
+    first = next((at for at, length in enumerate(lengths) if length < 64), len(lengths))
+    alone = min(first, at_once)
+    assert [chunk.removesuffix(b"</>") for chunk in chunks[:alone]] == expected[:alone]
+    assert blobs.open_streams == 0

@@ -51,7 +51,7 @@ async def test_other_versions_are_refused_in_the_envelope(
 
 @pytest.mark.parametrize(
     "path", ["/", "/studies", "/vfoo/studies", "/v/studies", "/v2", "/v2/", "/v2/nothing",
-             "/v2/studies/1/2", "/v2/studies/1.2/rendered", "/x/v2/studies"],
+             "/v2/studies/1/2", "/v2/studies/1.2/nothing", "/x/v2/studies"],
 )  # fmt: skip
 async def test_what_is_no_route_is_not_found(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
@@ -75,11 +75,11 @@ async def test_case_and_a_slash_at_the_end_do_not_matter(
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PATCH", "/v2/studies", "GET, HEAD, POST, PUT"),
-        ("PATCH", "/v2/studies/1.2", "DELETE, GET, HEAD, POST, PUT"),
-        ("POST", "/v2/studies/1.2/metadata", "GET, HEAD"),
-        ("OPTIONS", "/v1/changefeed", "GET, HEAD"),
-        ("DELETE", "/v2/studies", "GET, HEAD, POST, PUT"),
+        ("PATCH", "/v2/studies", "GET, HEAD, OPTIONS, POST, PUT"),
+        ("PATCH", "/v2/studies/1.2", "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
+        ("POST", "/v2/studies/1.2/metadata", "GET, HEAD, OPTIONS"),
+        ("TRACE", "/v1/changefeed", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/v2/studies", "GET, HEAD, OPTIONS, POST, PUT"),
     ],
 )
 async def test_other_methods_are_refused_with_all_that_are_allowed(

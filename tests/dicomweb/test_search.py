@@ -8,6 +8,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from longshore.dicomweb.errors import EXCEPTION_HANDLERS
+from longshore.dicomweb.openapi.capabilities import capabilities
+from longshore.dicomweb.proxies import LOOPBACK
 from longshore.dicomweb.search import search_routes
 from longshore.dicomweb.versions import VersionedRoutes
 from longshore.index.search import SearchLimits
@@ -41,13 +43,16 @@ def search_sample():
 @pytest.fixture
 async def search(search_sample):
     """Returns the response to a GET, as it is."""
-    mount = Mount("/v{version:api_version}", app=VersionedRoutes(search_routes))
+    mount = Mount("/v{version:api_version}", app=VersionedRoutes(search_routes, capabilities))
     app = Starlette(routes=[mount], exception_handlers=EXCEPTION_HANDLERS)
     async with opened(search_sample) as database:
         app.state.origin = SimpleNamespace(
             database=database,
             blobs=Segments(dict(search_sample.packs)),
             search_limits=SearchLimits(),
+            public_url="",
+            trusted_proxies=LOOPBACK,
+            is_accept_strict=False,
             partitions=Partitions(),
         )
         transport = httpx.ASGITransport(app)

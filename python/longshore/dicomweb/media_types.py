@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from starlette.requests import Request
 
+from longshore.dicomweb.origin import origin_of
 from longshore.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
 
 DICOM = "application/dicom"
@@ -19,6 +20,7 @@ DICOM_XML = "application/dicom+xml"
 JSON = "application/json"
 OCTET_STREAM = "application/octet-stream"
 RELATED = "multipart/related"
+ZIP = "application/zip"
 METADATA_TYPES = (DICOM_JSON, JSON, DICOM_XML)
 """Of metadata that a Store brings; dcm4che says `application/json`."""
 
@@ -74,22 +76,17 @@ def accepted(request: Request) -> Sequence[MediaRange]:
 
     The `accept` query parameter outranks the header, which a browser fills in on its own
     (PS3.18 8.3.3.1). A `+` that was not written `%2B` arrives as a space and is meant as a plus.
+
+    Raises:
+        NotAcceptable: Nothing is said, and the service is strict (PS3.18 8.7.5).
     """
     query = ",".join(request.query_params.getlist("accept"))
     if query.strip():
         return _all_or_nothing(query.replace("application/dicom ", "application/dicom+"))
-    return _all_or_nothing(",".join(request.headers.getlist("accept")))
-
-
-def require_dicom_json(request: Request) -> None:
-    """Does nothing if the request accepts DICOM JSON or says nothing.
-
-    Raises:
-        NotAcceptable: It accepts other media types only.
-    """
-    ranges = accepted(request)
-    if ranges and not any(each.covers(DICOM_JSON) or each.covers(JSON) for each in ranges):
-        raise NotAcceptable(f"What is asked for is served as {DICOM_JSON} only.")
+    header = ",".join(request.headers.getlist("accept"))
+    if not header.strip() and origin_of(request).is_accept_strict:
+        raise NotAcceptable("The request headers are not acceptable: Accept is missing.")
+    return _all_or_nothing(header)
 
 
 def dicom_json_or_xml(request: Request, *, in_parts: bool = False) -> str:

@@ -1,14 +1,22 @@
 """What is served for an Accept, decided before the first byte (PS3.18 8.7.8).
 
-Nothing is transcoded here: the stored transfer syntax is served or 406 says what would be. A
-missing `transfer-syntax` leaves the choice to the server.
+As stored wherever that is accepted; else transcoded where that loses nothing; else 406 says what
+would be served.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from longshore.dicomweb import transfer_syntaxes
-from longshore.dicomweb.media_types import DICOM, OCTET_STREAM, RELATED, MediaRange
+from longshore.dicomweb.media_types import (
+    ACCEPT_COUNT_CACHED,
+    DICOM,
+    OCTET_STREAM,
+    RELATED,
+    ZIP,
+    MediaRange,
+)
 from longshore.errors import InvalidRequest, NotAcceptable
 
 _ONE_FRAME_ONLY = (
@@ -17,16 +25,22 @@ _ONE_FRAME_ONLY = (
 )
 
 
+ENCODED_TYPES = ("image/jp2", "image/jls", "image/jphc", "image/dicom-rle")
+"""Media types that frames are encoded in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """How a body goes out.
 
     Attributes:
         media_type: Of the body if single, of each part if multipart.
+        target: The transfer syntax that it is transcoded to; None: as stored.
     """
 
     media_type: str
     is_multipart: bool
+    target: str | None = None
 
 
 def instances_form(
@@ -47,13 +61,54 @@ def instances_form(
     """
     if not accepted:
         return Form(DICOM, is_multipart=True)
+    made: tuple[float, Form] | None = None
     for each in accepted:
         form = _instances_form(each, is_one_instance=is_one_instance)
-        asked = each.values("transfer-syntax")
-        if form and all(transfer_syntaxes.admits(asked, uid) for uid in transfer_syntax_uids):
+        form = form and _with_syntaxes(form, each, transfer_syntax_uids)
+        if made and each.quality < made[0]:
+            return made[1]
+        if form and form.target is None:
             return form
-    forms = [f'{RELATED}; type="{DICOM}"', *([DICOM] if is_one_instance else [])]
+        if form and made is None:
+            made = (each.quality, form)
+    if made:
+        return made[1]
+    forms = [f'{RELATED}; type="{DICOM}"', *([DICOM] if is_one_instance else []), ZIP]
     raise _not_acceptable(forms, transfer_syntax_uids)
+
+
+def _with_syntaxes(
+    form: Form, each: MediaRange, transfer_syntax_uids: Collection[str]
+) -> Form | None:
+    """Returns the form as stored, or in one transfer syntax that all can be brought to, or None."""
+    asked = each.values("transfer-syntax")
+    stays = all(transfer_syntaxes.admits(asked, uid) for uid in transfer_syntax_uids)
+    if form.media_type == ZIP:
+        # The files as they are stored.
+        return form if stays else None
+    is_default = not asked and each.media_type != "*/*"
+    if stays and not (is_default and _is_compressed_alone(transfer_syntax_uids)):
+        return form
+    targets = {
+        transfer_syntaxes.reachable(asked, DICOM, uid)
+        for uid in transfer_syntax_uids
+        if is_default or not transfer_syntaxes.admits(asked, uid)
+    }
+    target = targets.pop() if len(targets) == 1 else None
+    if target is not None:
+        return replace(form, target=target)
+    return form if stays else None
+
+
+def _is_compressed_alone(transfer_syntax_uids: Collection[str]) -> bool:
+    """Tells whether all instances are compressed in one way, so that the default is decoded.
+
+    A media type without `transfer-syntax` means Explicit VR Little Endian (Table 8.7.3-2); the
+    model sends a lone compressed instance so. What every reader can read stays as stored.
+    """
+    return len(transfer_syntax_uids) == 1 and any(
+        transfer_syntaxes.media_type_of(uid) for uid in transfer_syntax_uids
+    )
 
 
 def _instances_form(each: MediaRange, *, is_one_instance: bool) -> Form | None:
@@ -61,6 +116,8 @@ def _instances_form(each: MediaRange, *, is_one_instance: bool) -> Form | None:
         return Form(DICOM, is_multipart=True)
     if is_one_instance and each.covers(DICOM):
         return Form(DICOM, is_multipart=False)
+    if each.media_type == ZIP:
+        return Form(ZIP, is_multipart=False)
     return None
 
 
@@ -78,22 +135,56 @@ def frames_form(
         InvalidRequest: Only a single part was asked for, and several frames.
         NotAcceptable: No range can be met; the text lists what can.
     """
+    return _chosen_frames_form(tuple(accepted), transfer_syntax_uid, is_one=frame_count == 1)
+
+
+@lru_cache(maxsize=ACCEPT_COUNT_CACHED)
+def _chosen_frames_form(
+    accepted: tuple[MediaRange, ...], transfer_syntax_uid: str, *, is_one: bool
+) -> Form:
+    """Likewise, remembered: a viewer asks the same with every frame."""
     own_type = transfer_syntaxes.media_type_of(transfer_syntax_uid)
     types = [OCTET_STREAM, *([own_type] if own_type else [])]
+    types += [each for each in ENCODED_TYPES if each != own_type]
     if not accepted:
         return Form(OCTET_STREAM, is_multipart=True)
     single: Form | None = None
+    made: tuple[float, Form] | None = None
     for each in accepted:
-        if not _admits_frame(each, transfer_syntax_uid):
-            continue
         form = _frames_form(each, types)
-        if form and (form.is_multipart or frame_count == 1):
+        form = form and _with_syntax(form, each, own_type, transfer_syntax_uid)
+        if made and each.quality < made[0]:
+            return made[1]
+        if form and not form.is_multipart and not is_one:
+            single, form = single or form, None
+        if form and form.target is None:
             return form
-        single = single or form
+        if form and made is None:
+            made = (each.quality, form)
+    if made:
+        return made[1]
     if single:
         raise InvalidRequest(_ONE_FRAME_ONLY)
     forms = [f'{RELATED}; type="{each}"' for each in types]
     raise _not_acceptable([*forms, *types], [transfer_syntax_uid])
+
+
+def _with_syntax(
+    form: Form, each: MediaRange, own_type: str | None, transfer_syntax_uid: str
+) -> Form | None:
+    """Returns the form in the stored transfer syntax, or in one that can be reached, or None."""
+    asked = each.values("transfer-syntax")
+    # Octets without `transfer-syntax` are Explicit VR Little Endian (Table 8.7.3-2).
+    is_default = not asked and form.media_type == OCTET_STREAM and each.media_type != "*/*"
+    fits = form.media_type in (OCTET_STREAM, own_type)
+    stays = fits and _admits_frame(each, transfer_syntax_uid)
+    is_plain = transfer_syntax_uid == transfer_syntaxes.EXPLICIT_LITTLE_ENDIAN
+    if stays and (is_plain or not is_default):
+        return form
+    target = transfer_syntaxes.reachable(asked, form.media_type, transfer_syntax_uid)
+    if target is not None:
+        return replace(form, target=target)
+    return form if stays else None
 
 
 def _frames_form(each: MediaRange, types: Sequence[str]) -> Form | None:
@@ -142,6 +233,46 @@ def bulkdata_form(accepted: Sequence[MediaRange], *, media_type: str | None) -> 
     if not accepted:
         return Form(OCTET_STREAM, is_multipart=False)
     raise _not_acceptable([*types, *(f'{RELATED}; type="{each}"' for each in types)], [])
+
+
+def all_bulkdata_form(accepted: Sequence[MediaRange], *, value_count: int) -> Form:
+    """Chooses the form of n bulkdata values, several or not (PS3.18 10.4.3.3.5): octet-streams.
+
+    Raises:
+        NotAcceptable: No range can be met; the text lists what can.
+    """
+    for each in accepted:
+        if each.media_type == "*/*" or (each.covers(RELATED) and _root_is(each, OCTET_STREAM)):
+            return Form(OCTET_STREAM, is_multipart=True)
+        if value_count == 1 and each.covers(OCTET_STREAM):
+            return Form(OCTET_STREAM, is_multipart=False)
+    if not accepted:
+        return Form(OCTET_STREAM, is_multipart=True)
+    single = [OCTET_STREAM] if value_count == 1 else []
+    raise _not_acceptable([f'{RELATED}; type="{OCTET_STREAM}"', *single], [])
+
+
+def pixel_data_form(
+    accepted: Sequence[MediaRange], *, transfer_syntax_uids: Sequence[str], value_count: int
+) -> Form:
+    """Chooses the form of n values of pixel data (PS3.18 10.4.3.3.6): that which suits all.
+
+    Args:
+        accepted: n ranges, best first; none means anything.
+        transfer_syntax_uids: All among the values, each once, as `frames_form` takes them.
+        value_count: Only one fits a single part.
+
+    Raises:
+        InvalidRequest: Only a single part was asked for, and there are several.
+        NotAcceptable: No range can be met for all; the text lists what can.
+    """
+    forms = {
+        frames_form(accepted, transfer_syntax_uid=each, frame_count=value_count)
+        for each in transfer_syntax_uids
+    }
+    if len(forms) > 1:
+        raise _not_acceptable([f'{RELATED}; type="{OCTET_STREAM}"'], transfer_syntax_uids)
+    return forms.pop()
 
 
 def _root_is(each: MediaRange, media_type: str) -> bool:

@@ -12,7 +12,7 @@ from longshore.dicomweb import urls
 from longshore.dicomweb.media_types import JSON
 from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.versions import api_version
-from longshore.index.extended_tags import Operation, find_operation
+from longshore.index.operations import Operation, find_operation
 
 
 async def get_operation(request: Request) -> Response:

@@ -42,15 +42,19 @@ async def retrieve_frames(request: Request) -> Response:
     syntax = transfer_syntaxes.served_frame_syntax(source.located.transfer_syntax_uid)
     form = negotiation.frames_form(accepted, transfer_syntax_uid=syntax, frame_count=len(numbers))
     tag = entity_tag([source.located], f"{form} frames {numbers}")
-    headers = {"ETag": f'W/"{tag}"' if form.is_multipart else f'"{tag}"', "Vary": "Accept"}
+    headers = {"ETag": f'"{tag}"', "Vary": "Accept"}
     unmodified = not_modified(request, tag, headers)
     if unmodified is not None:
         return unmodified
-    content_type, binding = multipart.part_type(form.media_type, syntax), bare()
+    content_type, binding = multipart.part_type(form.media_type, form.target or syntax), bare()
     if form.is_multipart:
-        envelope = multipart.envelope(form.media_type, [content_type] * len(numbers))
+        part_types = [content_type] * len(numbers)
+        envelope = multipart.envelope(form.media_type, part_types, identity=tag)
         content_type, binding = envelope.content_type, Binding(envelope.heads, envelope.tail)
-    plan = await plan_frames(origin.blobs, source, binding)
+    if form.target is not None:
+        plan = await origin.pictures.plan_frames(source, numbers, form.target, binding)
+    else:
+        plan = await plan_frames(origin.blobs, source, binding)
     return await streamed(request, plan, {"Content-Type": content_type, **headers})
 
 

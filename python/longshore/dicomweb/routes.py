@@ -11,12 +11,14 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Lifespan
 
 from longshore.dicomweb.changes import change_routes
+from longshore.dicomweb.cors import Cors
 from longshore.dicomweb.delete import delete_routes
 from longshore.dicomweb.edge import Edge
 from longshore.dicomweb.errors import EXCEPTION_HANDLERS
 from longshore.dicomweb.extended_query_tags import extended_query_tag_routes
 from longshore.dicomweb.health import health_routes
 from longshore.dicomweb.json_gzip import JsonGzip
+from longshore.dicomweb.openapi.capabilities import capabilities
 from longshore.dicomweb.openapi.routes import openapi_routes, prerelease_routes
 from longshore.dicomweb.operations import operation_routes
 from longshore.dicomweb.partitions import PARTITION_PATH, partition_routes
@@ -24,13 +26,26 @@ from longshore.dicomweb.retrieve import retrieve_routes
 from longshore.dicomweb.search import search_routes
 from longshore.dicomweb.store import store_routes
 from longshore.dicomweb.versions import RouteTable, VersionedRoutes
+from longshore.dicomweb.wado_uri import wado_uri_routes
 
 
 def build_app(
-    lifespan: Lifespan[Starlette] | None = None, *, download_idle_s_max: float = 60.0
+    lifespan: Lifespan[Starlette] | None = None,
+    *,
+    download_idle_s_max: float = 60.0,
+    cors_origins: Sequence[str] = (),
 ) -> Starlette:
-    """Returns the HTTP application; its lifespan puts an `Origin` into `app.state.origin`."""
-    return wrapped(build_routes(), lifespan, download_idle_s_max=download_idle_s_max)
+    """Returns the HTTP application; its lifespan puts an `Origin` into `app.state.origin`.
+
+    Args:
+        cors_origins: Whose pages may ask from a browser, and show answers; `*`: everyone's.
+    """
+    return wrapped(
+        build_routes(),
+        lifespan,
+        download_idle_s_max=download_idle_s_max,
+        cors_origins=cors_origins,
+    )
 
 
 def wrapped(
@@ -38,11 +53,17 @@ def wrapped(
     lifespan: Lifespan[Starlette] | None = None,
     *,
     download_idle_s_max: float = 60.0,
+    cors_origins: Sequence[str] = (),
 ) -> Starlette:
     """Returns an application that answers as every route of ours does, whatever the routes."""
+    cors = [Middleware(Cors, cors_origins)] if cors_origins else []
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Edge, download_idle_s_max), Middleware(JsonGzip)],
+        middleware=[
+            *cors,
+            Middleware(Edge, download_idle_s_max, cors_origins),
+            Middleware(JsonGzip),
+        ],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
@@ -51,8 +72,8 @@ def wrapped(
 def build_routes() -> list[BaseRoute]:
     """Returns all routes."""
     partitioned = _tolerant(PARTITIONED_ROUTES)
-    mount = _mount(PARTITION_PATH, RouteTable(partitioned))
-    behind = VersionedRoutes([mount, *partitioned, *_tolerant(SHARED_ROUTES)])
+    mount = _mount(PARTITION_PATH, RouteTable(partitioned, capabilities))
+    behind = VersionedRoutes([mount, *partitioned, *_tolerant(SHARED_ROUTES)], capabilities)
     # Without it, Starlette would redirect a bare version to itself with a slash.
     bare_version = Route("/v{version:api_version}", behind)
     return [
@@ -62,7 +83,14 @@ def build_routes() -> list[BaseRoute]:
     ]
 
 
-PARTITIONED_ROUTES: Final = (*store_routes, *search_routes, *retrieve_routes, *delete_routes)
+PARTITIONED_ROUTES: Final = (
+    # First what is asked for most: routes are tried in this order.
+    *retrieve_routes,
+    *store_routes,
+    *search_routes,
+    *wado_uri_routes,
+    *delete_routes,
+)
 """Routes of one partition: below the version, or below `/partitions/{name}` there.
 
 Each asks `partition_of`, or `new_partition_of`, which partition that is."""

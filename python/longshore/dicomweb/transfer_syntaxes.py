@@ -1,6 +1,9 @@
 """Transfer syntaxes as media types name them (PS3.18 Tables 8.7.3-2, 8.7.3-4 and 8.7.3-5)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from longshore.codecs.facts import DECODABLE, TARGETS
+from longshore.dicomweb.media_types import DICOM, OCTET_STREAM
 
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -25,6 +28,8 @@ _BY_MEDIA_TYPE = {
     ),
     "video/h265": tuple(f"1.2.840.10008.1.2.4.{n}" for n in (107, 108)),
 }
+VIDEO_TYPES = tuple(each for each in _BY_MEDIA_TYPE if each.startswith("video/"))
+"""Media types whose single frame is a whole video."""
 _JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 _JPEG_PROCESSES = {
     0xC0: "1.2.840.10008.1.2.4.50",
@@ -88,6 +93,26 @@ def served_frame_syntax(transfer_syntax_uid: str) -> str:
     if transfer_syntax_uid in LITTLE_ENDIAN:
         return EXPLICIT_LITTLE_ENDIAN
     return transfer_syntax_uid
+
+
+def reachable(asked: Sequence[str], media_type: str, transfer_syntax_uid: str) -> str | None:
+    """Returns the transfer syntax that a frame or instance is transcoded to; None if to none.
+
+    Args:
+        asked: n `transfer-syntax` values, as sent; the first that can be reached is taken.
+        media_type: Of the part, which says a transfer syntax where none is asked for (Tables
+            8.7.3-2 and 8.7.3-5).
+        transfer_syntax_uid: As stored.
+    """
+    if transfer_syntax_uid not in DECODABLE:
+        return None
+    default = _DEFAULT.get(media_type, EXPLICIT_LITTLE_ENDIAN)
+    for value in asked or (default,):
+        # A media type among them stands for its default.
+        uid = _DEFAULT.get(current_name(value.lower()), value)
+        if uid in TARGETS and media_type in (OCTET_STREAM, DICOM, media_type_of(uid)):
+            return uid
+    return None
 
 
 def admits(asked: Iterable[str], transfer_syntax_uid: str) -> bool:

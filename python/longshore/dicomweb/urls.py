@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from longshore.dicomweb.origin import origin_of
+from longshore.dicomweb.proxies import forwarded
 from longshore.errors import InvalidRequest
 
 _UID_CHARACTERS_MAX = 64  # PS3.5 9.1
 _UID = re.compile(r"[0-9.]*[0-9]")
-_SCHEME = re.compile(r"https?")
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_PREFIX = re.compile(r"/?[A-Za-z0-9._~-]{1,64}(?:/[A-Za-z0-9._~-]{1,64}){0,7}/?")
 _BAD_UID = (
     "DICOM Identifier is invalid. Value length should not exceed the maximum length of 64"
     " characters. Value should contain characters in '0'-'9' and '.'. Each component must start"
@@ -62,22 +61,18 @@ def checked_uid(text: str) -> str:
 def service_url(request: Request) -> str:
     """Returns scheme, host, version and partition as the user agent wrote them.
 
-    A proxy in between says what was written to it in `X-Forwarded-Proto`, `-Host` and `-Prefix`.
-    They are believed as Host is: whoever makes them up gets wrong URLs, and nobody else does. What
-    is none of its kind is left aside. No slash at the end.
+    A trusted proxy in between says what was written to it; see `proxies`. The setting `public_url`
+    outranks both. No slash at the end.
     """
+    path = request.scope.get("root_path", "")
+    origin = origin_of(request)
+    if origin.public_url:
+        return f"{origin.public_url}{path}"
     url = request.url
-    scheme = _forwarded(request, "proto", _SCHEME) or url.scheme
-    host = _forwarded(request, "host", _HOST) or url.netloc
-    prefix = _forwarded(request, "prefix", _PREFIX).strip("/")
-    before = f"/{prefix}" if prefix else ""
-    return f"{scheme}://{host}{before}{request.scope.get('root_path', '')}"
-
-
-def _forwarded(request: Request, name: str, pattern: re.Pattern[str]) -> str:
-    """Returns what the first of several proxies says; empty if it says nothing of use."""
-    text = request.headers.get(f"x-forwarded-{name}", "").partition(",")[0].strip()
-    return text if pattern.fullmatch(text) else ""
+    said = forwarded(request, origin.trusted_proxies)
+    before = f"/{said.prefix}" if said.prefix else ""
+    root = f"{said.scheme or url.scheme}://{said.host or url.netloc}"
+    return f"{root}{before}{path}"
 
 
 def study_url(service: str, study_uid: str) -> str:

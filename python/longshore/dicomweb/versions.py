@@ -1,6 +1,6 @@
 """API versions: one path segment in front of every DICOMweb route (`/v2/studies`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -38,18 +38,25 @@ def api_version(request: Request) -> int:
     return _VERSIONS[request.path_params["version"].lower()]
 
 
+Describe = Callable[[Request, str, str], Response]
+"""Answers OPTIONS: of the request, the template of its route's path, and the value of Allow."""
+
+
 class RouteTable:
     """Routes as an ASGI application.
 
-    Differs from Starlette's router in one answer: 405 with the methods of every route of that path.
+    Differs from Starlette's router in two answers: 405 with the methods of every route of that
+    path, and OPTIONS (PS3.18 8.9).
     """
 
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, routes: Sequence[BaseRoute], describe: Describe) -> None:
         self.routes = list(routes)
+        self._describe = describe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request to its route."""
         allowed: set[str] = set()
+        path = ""
         for route in self.routes:
             match, child_scope = route.matches(scope)
             if match is Match.FULL:
@@ -58,8 +65,18 @@ class RouteTable:
                 return
             if match is Match.PARTIAL and isinstance(route, Route):
                 allowed |= route.methods or set()
-        response = _not_allowed(scope["method"], allowed) if allowed else Response(status_code=404)
+                path = path or route.path
+        response = self._without_route(scope, path, allowed)
         await response(scope, receive, send)
+
+    def _without_route(self, scope: Scope, path: str, allowed: set[str]) -> Response:
+        if not allowed:
+            return Response(status_code=404)
+        methods = ", ".join(sorted(allowed | {"OPTIONS"}))
+        if scope["method"] == "OPTIONS":
+            return self._describe(Request(scope), path, methods)
+        text = f"The resource does not support HTTP method '{scope['method']}', only {methods}."
+        return text_response(405, text, {"Allow": methods})
 
 
 class VersionedRoutes(RouteTable):
@@ -80,9 +97,3 @@ def _unsupported(request: Request) -> Response:
         f" not support the API version '{version}'."
     )
     return JSONResponse({"error": {"code": "UnsupportedApiVersion", "message": text}}, 400)
-
-
-def _not_allowed(method: str, allowed: set[str]) -> Response:
-    methods = ", ".join(sorted(allowed))
-    text = f"The resource does not support HTTP method '{method}', only {methods}."
-    return text_response(405, text, {"Allow": methods})

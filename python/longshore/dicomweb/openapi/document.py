@@ -50,16 +50,42 @@ def document(prefix: str, *, api_version: int, is_partitioned: bool, product_ver
             base["components"][kind].update(components)
     common, of_paths = base.pop("x-common-responses"), base.pop("x-path-responses")
     for path, item in paths.items():
-        names = _PATH_PARAMETER.findall(path)
-        if names:
-            item["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in names]
-        for operation in _operations(item):
-            _expand(operation, api_version)
-            fallback = {**common, **of_paths} if names else common
-            operation["responses"] = {**fallback, **operation["responses"]}
+        _complete(path, item, api_version, common, of_paths)
+    responses = {**common, **of_paths}
+    for item in (item for path, item in paths.items() if path.startswith(f"{prefix}/")):
+        item["options"] = _capabilities(next(_operations(item))["operationId"], responses)
     base["info"]["version"] = product_version
     base["paths"] = dict(sorted(paths.items()))
     return base
+
+
+def _complete(path: str, item: Node, api_version: int, common: Node, of_paths: Node) -> None:
+    """Adds what all operations have, and those whose path has parameters."""
+    names = _PATH_PARAMETER.findall(path)
+    if names:
+        item["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in names]
+    for operation in _operations(item):
+        _expand(operation, api_version)
+        fallback = {**common, **of_paths} if names else common
+        operation["responses"] = {**fallback, **operation["responses"]}
+
+
+def _capabilities(name: str, responses: Node) -> Node:
+    """Returns what OPTIONS is on the path of the operation `name`."""
+    media_types = ("application/vnd.sun.wadl+xml", "application/json")
+    return {
+        "operationId": f"{name}Capabilities",
+        "tags": ["Service"],
+        "summary": "Describes the resource (PS3.18 8.9)",
+        "responses": {
+            **responses,
+            "200": {
+                "description": "What can be done with it",
+                "headers": {"Allow": {"schema": {"type": "string"}}},
+                "content": {each: {"schema": {}} for each in media_types},
+            },
+        },
+    }
 
 
 def _read(topic: str) -> Node:

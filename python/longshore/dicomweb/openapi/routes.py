@@ -32,6 +32,12 @@ async def describe_as_yaml(request: Request) -> Response:
     return Response(_as_yaml(*_which(request)), media_type=YAML)
 
 
+def document_of(request: Request) -> tuple[str, dict[str, Any]]:
+    """Returns the prefix of the version's paths, and its document, which nobody may change."""
+    which = _which(request)
+    return which[0], _document(*which)
+
+
 def _which(request: Request) -> tuple[str, int, bool]:
     """Returns the paths' prefix, the version, and whether there are partitions."""
     is_partitioned = origin_of(request).partitions.is_enabled
