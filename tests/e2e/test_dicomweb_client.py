@@ -3,14 +3,19 @@
 import io
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from dicomweb_client.api import DICOMwebClient
-from pydicom.encaps import generate_frames
+from PIL import Image
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import UID
 
-from tests.support.corpus import CorpusFile, corpus_files
-from tests.support.service import Service
+from tests.support.corpus import CORPUS, CorpusFile, corpus_files
+from tests.support.ports import free_port
+from tests.support.service import Service, running
 
 CT_STUDY = "1.2.826.0.1.3680043.8.498.64108189007039777171766333999874882472"
 
@@ -88,6 +93,8 @@ def test_retrieves_metadata(client: DICOMwebClient, stored: list[CorpusFile]) ->
         assert dataset.PatientName == pydicom.dcmread(file.path).PatientName
 
 
+CT = "files/pydicom/CT_small.dcm"
+PDF = "files/orthanc-setup-samples/OT000000.dcm"
 MULTIFRAME = "files/pydicom/examples_ybr_color.dcm"
 """Thirty frames of JPEG Baseline."""
 
@@ -106,6 +113,81 @@ def test_retrieves_frames(client: DICOMwebClient) -> None:
     everything = list(generate_frames(pixel_data, number_of_frames=30))
     assert frames == [everything[number - 1] for number in wanted]
     client.delete_study(study_uid)
+
+
+TRANSCODED = {
+    "image/jls": "1.2.840.10008.1.2.4.80",
+    "image/jp2": "1.2.840.10008.1.2.4.90",
+    "application/octet-stream": "1.2.840.10008.1.2.1",
+}
+"""Media types of frames with the transfer syntax that the client asks for."""
+
+
+@pytest.fixture
+def ct(client: DICOMwebClient) -> Iterator[tuple[str, str, str]]:
+    """The UIDs of a CT that is stored."""
+    dataset = pydicom.dcmread(CORPUS / CT)
+    client.store_instances([dataset])
+    uids = (dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID)
+    yield uids
+    client.delete_study(uids[0])
+
+
+@pytest.mark.parametrize("media_type", TRANSCODED)
+def test_retrieves_frames_transcoded(
+    client: DICOMwebClient, ct: tuple[str, str, str], media_type: str
+) -> None:
+    syntax = TRANSCODED[media_type]
+    (frame,) = client.retrieve_instance_frames(*ct, [1], media_types=((media_type, syntax),))
+    dataset = pydicom.dcmread(CORPUS / CT)
+    expected = dataset.pixel_array
+    if media_type == "application/octet-stream":
+        assert frame == expected.tobytes()
+        return
+    dataset.PixelData = encapsulate([frame])
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    assert np.array_equal(dataset.pixel_array, expected)
+
+
+def test_retrieves_an_instance_transcoded(client: DICOMwebClient, ct: tuple[str, str, str]) -> None:
+    syntax = TRANSCODED["image/jp2"]
+    found = client.retrieve_instance(*ct, media_types=(("application/dicom", syntax),))
+    assert found.file_meta.TransferSyntaxUID == syntax
+    assert np.array_equal(found.pixel_array, pydicom.dcmread(CORPUS / CT).pixel_array)
+
+
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "image/gif"])
+def test_retrieves_rendered(
+    client: DICOMwebClient, ct: tuple[str, str, str], media_type: str
+) -> None:
+    types, params = (media_type,), {"viewport": "64,64", "window": "40,400"}
+    for octets in (
+        client.retrieve_instance_rendered(*ct, media_types=types, params=params),
+        client.retrieve_instance_frames_rendered(*ct, [1], media_types=types, params=params),
+    ):
+        image = Image.open(io.BytesIO(octets))
+        assert image.get_format_mimetype() == media_type
+        assert image.size == (64, 64)
+
+
+def test_retrieves_bulkdata(tmp_path: Path) -> None:
+    """This client leaves the port out of `Host`, so that only the setting can say it."""
+    port = free_port()
+    with running(
+        tmp_path / "data", "--public-url", f"http://127.0.0.1:{port}", port=port
+    ) as service:
+        bulkdata_of(DICOMwebClient(f"{service.url}/v2"))
+
+
+def bulkdata_of(client: DICOMwebClient) -> None:
+    dataset = pydicom.dcmread(CORPUS / PDF)
+    client.store_instances([dataset])
+    uids = (dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID)
+    url = client.retrieve_instance_metadata(*uids)["00420011"]["BulkDataURI"]
+    assert client.retrieve_bulkdata(url) == [dataset.EncapsulatedDocument]
+    pdf = client.retrieve_instance_rendered(*uids, media_types=("application/pdf",))
+    assert pdf.startswith(b"%PDF-")
 
 
 def test_deletes(client: DICOMwebClient, ct_files: list[CorpusFile]) -> None:

@@ -156,7 +156,7 @@ def test_readers_are_served_while_stores_take_all_they_can(tmp_path: Path) -> No
 
 
 @pytest.mark.timeout(180)
-def test_200_slow_stores_at_once(tmp_path: Path) -> None:
+def test_two_hundred_slow_stores_at_once(tmp_path: Path) -> None:
     files = {number: synthetic.ct(number, rows=256) for number in range(1, 201)}
     with running(tmp_path / "data", "--workers", "1") as service, client_of(service) as client:
         assert store(client, KNOWN).status_code == 200

@@ -128,10 +128,11 @@ def test_line_10_errors_are_plain_text(client: httpx.Client, path: str, status: 
     assert answer.text
 
 
-def test_405_names_what_is_allowed(client: httpx.Client) -> None:
+def test_a_refused_method_names_what_is_allowed(client: httpx.Client) -> None:
     answer = client.patch(STUDY)
     assert answer.status_code == 405
-    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST", "PUT", "DELETE"}
+    allowed = set(answer.headers["allow"].split(", "))
+    assert allowed == {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}
 
 
 @pytest.mark.parametrize(
@@ -177,3 +178,28 @@ def test_urls_are_those_that_a_proxy_was_asked(
     (found,) = answer.json()
     expected = url.format(host=f"127.0.0.1:{filled.port}")
     assert found["00081190"]["Value"] == [f"{expected}{STUDY}"]
+
+
+@pytest.mark.parametrize(
+    "accept", ['application/dicom;transfer-syntax="*"', "application/dicom;transfer-syntax=*"]
+)
+def test_line_142_a_quoted_parameter(client: httpx.Client, accept: str) -> None:
+    answer = client.get(INSTANCE, headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("application/dicom; transfer-syntax=1.2.840.")
+    assert answer.content[128:132] == b"DICM"
+
+
+def test_line_145_what_the_models_client_reads_of_409_and_304(client: httpx.Client) -> None:
+    instance = client.get(INSTANCE, headers={"Accept": "application/dicom"}).content
+    headers = {"Content-Type": "application/dicom", "Accept": "application/dicom+json"}
+    answer = client.post("/v2/studies", content=instance, headers=headers)
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/dicom+json"
+    assert isinstance(answer.json(), dict)
+    assert "00081198" in answer.json()
+    # It sends the tag back as it came, with or without quotes.
+    tag = client.get(f"{INSTANCE}/metadata").headers["etag"]
+    for known in (tag, tag.strip('"')):
+        again = client.get(f"{INSTANCE}/metadata", headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")

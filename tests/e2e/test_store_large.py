@@ -71,6 +71,10 @@ def test_26_over_the_limit(tmp_path: Path) -> None:
             answer = client.post("/v2/studies", content=content, headers=headers)
             assert answer.status_code == 413
             assert f"The request exceeded the allowed limit of {MIB} bytes" in answer.text
+            # The rest of the body is not read, and so nothing can follow it.
+            assert answer.headers["connection"] == "close"
         assert client.get("/v2/studies").status_code == 204
         small = synthetic.ct(1)
-        assert client.post("/v2/studies", content=small, headers=DICOM).status_code == 200
+        answer = client.post("/v2/studies", content=small, headers=DICOM)
+        assert answer.status_code == 200
+        assert "connection" not in answer.headers

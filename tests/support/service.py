@@ -90,9 +90,9 @@ class Service:
 
 
 @contextlib.contextmanager
-def running(data: Path, *arguments: str) -> Generator[Service]:
-    """Yields a service on a free port; stops it behind the block."""
-    service = Service(data, free_port(), arguments)
+def running(data: Path, *arguments: str, port: int = 0) -> Generator[Service]:
+    """Yields a service on a port, by default a free one; stops it behind the block."""
+    service = Service(data, port or free_port(), arguments)
     service.start()
     try:
         yield service

@@ -64,6 +64,16 @@ def test_sizes(text: str, count: int) -> None:
         ("data", " "),
         ("search_limit_default", "5001"),
         ("duplicates", "keep both"),
+        ("accept", "maybe"),
+        ("trusted_proxies", "10.0.0.1/8"),
+        ("trusted_proxies", "proxy.example"),
+        ("cors_origins", "viewer.example"),
+        ("cors_origins", "https://viewer.example/path"),
+        ("public_url", "pacs.example"),
+        ("public_url", "ftp://pacs.example"),
+        ("public_url", "https://"),
+        ("public_url", "https://pacs.example/?a=b"),
+        ("public_url", "https://pacs.example/a b"),
     ],
 )
 def test_a_bad_value_names_the_setting_and_not_the_value(name: str, text: str) -> None:
@@ -89,12 +99,23 @@ def test_workers_read_the_very_settings(tmp_path: Path) -> None:
         "statement_timeout_ms": "86400000",
         "deleted_retention_s": "1e-7",
         "duplicates": " Accept-Identical",
+        "trusted_proxies": "10.0.0.0/8, 192.0.2.1,2001:db8::/32",
+        "cors_origins": "https://Viewer.example, http://localhost:3000",
+        "public_url": "https://pacs.example:8443/dicom/",
     }
     settings = settings_from({}, given)
     environ = environ_of(settings)
     assert set(environ) == {variable(name) for name in kinds()}
     assert settings_from(environ) == settings
     assert settings_from(environ_of(Settings())) == Settings()
+
+
+def test_lists() -> None:
+    settings = settings_from({}, {"trusted_proxies": " 10.0.0.0/8,,::1 ", "cors_origins": "*"})
+    assert [str(each) for each in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert settings.cors_origins == ("*",)
+    assert settings_from({}, {"trusted_proxies": ""}).trusted_proxies == ()
+    assert settings_from({}).cors_origins == ()
 
 
 def test_a_relative_folder_begins_here() -> None:
