@@ -1,7 +1,8 @@
 """The machine's limit: a bare ASGI app that drains a body into a file and fsyncs before it answers.
 
-`GET` sends the file named by LIMIT_FILE, the bare way to send bytes; of EMPTY_PATH it answers two
-bytes, the least a reader can ask. Without a LIMIT_FOLDER bodies are drained and dropped.
+`GET` sends the file named by LIMIT_FILE, the bare way to send bytes, or a piece of it, see
+`piece_path`; of EMPTY_PATH it answers two bytes, the least a reader can ask. Without a LIMIT_FOLDER
+bodies are drained and dropped.
 """
 
 import asyncio
@@ -17,6 +18,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _numbers = itertools.count()
 SEND_BYTES = 1024**2
 EMPTY_PATH = "/empty"
+_PIECE = "/piece/"
+
+
+def piece_path(offset: int, length: int) -> str:
+    """Returns the path of a piece of the file, in bytes."""
+    return f"{_PIECE}{offset}/{length}"
 
 
 def _write(path: Path, chunks: list[bytes]) -> None:
@@ -31,7 +38,7 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     if scope["method"] == "GET":
-        await (_answer(send) if scope["path"] == EMPTY_PATH else _send_file(send))
+        await _get(scope["path"], send)
         return
     chunks: list[bytes] = []
     more = True
@@ -45,6 +52,28 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path = Path(folder) / f"{os.getpid()}-{next(_numbers)}"
         await asyncio.to_thread(_write, path, [chunk for chunk in chunks if chunk])
     await _answer(send)
+
+
+async def _get(path: str, send: Send) -> None:
+    if path == EMPTY_PATH:
+        await _answer(send)
+    elif path.startswith(_PIECE):
+        offset, length = map(int, path.removeprefix(_PIECE).split("/"))
+        await _send_piece(send, offset, length)
+    else:
+        await _send_file(send)
+
+
+async def _send_piece(send: Send, offset: int, length: int) -> None:
+    """Without a thread: what is asked for lies in the page cache."""
+    descriptor = os.open(os.environ["LIMIT_FILE"], os.O_RDONLY)
+    try:
+        body = os.pread(descriptor, length, offset)
+    finally:
+        os.close(descriptor)
+    head = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _answer(send: Send) -> None:

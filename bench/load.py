@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bench.mould import Request
 
 RECEIVE_BYTES = 1024**2
-KEPT_BYTES_MAX = 1024**2
+KEPT_BYTES_MAX = 256 * 1024
 """Of an answer; the body of a longer one is only counted."""
 TIMEOUT_S = 120
 IOV_COUNT_MAX = 1024

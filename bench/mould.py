@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 BOUNDARY = b"0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 CONTENT_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY.decode()}'
-_PART_HEAD = b"--" + BOUNDARY + b"\r\nContent-Type: application/dicom\r\n\r\n"
+PART_HEAD = b"--" + BOUNDARY + b"\r\nContent-Type: application/dicom\r\n\r\n"
+"""What stands before the file of each part."""
 _END = b"--" + BOUNDARY + b"--\r\n"
 
 
@@ -70,7 +71,7 @@ def cut(content: bytes, slots: Mapping[str, bytes], *, shared_bytes: int) -> Mou
         constants.append(head[end:at])
         end = at + len(slots[name])
     constants.append(head[end:])
-    constants[0] = _PART_HEAD + constants[0]
+    constants[0] = PART_HEAD + constants[0]
     lengths = [(name, len(slots[name])) for _, name in found]
     return Mould(constants, lengths, shared + b"\r\n")
 

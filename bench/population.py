@@ -14,6 +14,7 @@ from bench.mould import Mould, Request, cut, store_request
 
 PER_STUDY = 50
 PER_PATIENT = 4
+DEVICES = 200
 FIRST_DATE = datetime.date(2019, 1, 1)
 DAYS = 2_190
 MODALITIES = ("CT", "MR", "US", "DX", "CR", "OT")
@@ -37,6 +38,7 @@ _SLOTS: Mapping[str, bytes] = {
     "accession": b"ACC0001 ",
     "modality": b"CS\x02\x00OT",
     "description": b"SYNTHETIC STUDY ",
+    "device": b"SN-00001",
     "instance_number": _INSTANCE_NUMBER + b"1 ",
 }
 
@@ -64,6 +66,7 @@ def values(study: int) -> dict[str, bytes]:
         "date": f"{date:%Y%m%d}".encode(),
         "accession": b"A%07d" % (seed % 10_000_000),
         "modality": b"CS\x02\x00" + modality,
+        "device": b"SN-%05d" % (seed // 11 % DEVICES),
         "description": _DESCRIPTIONS[seed // 3 % len(_DESCRIPTIONS)].encode() + b"  ",
     }
 

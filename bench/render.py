@@ -17,7 +17,8 @@ with a million instances, and how long does one request take?
 
 **Method.** `make bench` starts the service (`longshore serve`, embedded PostgreSQL, local packs,
 fsync and synchronous commit on) and the machine's limit: a bare granian app with as many workers
-that drains a body into a file and fsyncs it before it answers, or sends one file. The load client
+that drains a body into a file and fsyncs it before it answers, or sends one file or a piece of it;
+of transcoding, the codec's library alone, in as many processes as cores. The load client
 runs on the same machine, over kept-alive HTTP/1.1 connections of blocking sockets; its requests are
 made before the clock runs, and share their pixel data. Service and limit take turns within an
 iteration, each time begun by another one; each iteration begins with empty servers, and each
@@ -52,7 +53,7 @@ connection.
 """
 TAIL = """## Again
 
-- `make bench` takes some four minutes, prints the tables and keeps the figures in
+- `make bench` takes some five minutes, prints the tables and keeps the figures in
   `bench/results/short.json`. `make bench ITERATIONS=1` takes a good minute; `make bench PEER=1`
   measures Orthanc too, and installs it where it may.
 - `make bench-scale` stores a million instances (some 30 GB, removed afterwards) and keeps the

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from bench import instances, load, machine, population, readers, scale_index, scale_reads, servers
+from bench import (
+    instances,
+    load,
+    machine,
+    population,
+    readers,
+    scale_index,
+    scale_reads,
+    scale_tag,
+    servers,
+)
 from bench.instances import SMALL
 from bench.mould import Request
 from bench.processes import Watch
@@ -54,6 +64,7 @@ def measure(count: int) -> dict[str, Any]:
     require_room(count * each + WAL_BYTES_MAX, f"store fewer: --instances {fitting}")
     studies = count // population.PER_STUDY
     with scratch() as folder, servers.service(folder, len(os.sched_getaffinity(0))) as server:
+        scale_tag.add(server)
         watch = Watch(server)
         done = _store(server, count)
         usage = watch.stop()

@@ -23,6 +23,12 @@ NAME_PARTS = {
     "x": f"Search {PAGE} studies by PatientName, fuzzymatching",
 }
 """Pattern, `x` being the part: scenario."""
+TAG_PARTS = {
+    "x": f"Search {PAGE} instances by an extended query tag",
+    "x*": f"Search {PAGE} instances by an extended query tag, its beginning",
+    "*x*": f"Search {PAGE} instances by an extended query tag, a part of it",
+}
+"""As above, of a tag at the level of instances, which has as many values as there are instances."""
 _SEED = 20_260_102
 
 
@@ -58,6 +64,12 @@ def searches(root: str, studies: int) -> dict[str, Sequence[Request]]:
             query += "&fuzzymatching=true"
         return get_request(f"{root}/studies?{query}", JSON)
 
+    def tagged(pattern: str) -> Request:
+        device = population.values(chance.randrange(studies))["device"].decode()
+        part = {"x": device, "x*": device[:-1], "*x*": device[-3:]}[pattern]
+        query = f"DeviceSerialNumber={pattern.replace('x', part)}&limit={PAGE}"
+        return get_request(f"{root}/instances?{query}", JSON)
+
     kinds: dict[str, Callable[[], Request]] = {
         f"Search studies by {keyword}": lambda keyword=keyword: selective(keyword)
         for keyword in SELECTIVE
@@ -65,6 +77,8 @@ def searches(root: str, studies: int) -> dict[str, Sequence[Request]]:
     kinds[PAGE_NAME] = page
     for pattern, scenario in NAME_PARTS.items():
         kinds[scenario] = lambda pattern=pattern: named(pattern)
+    for pattern, scenario in TAG_PARTS.items():
+        kinds[scenario] = lambda pattern=pattern: tagged(pattern)
     return {name: [make() for _ in range(READS)] for name, make in kinds.items()}
 
 
@@ -83,7 +97,7 @@ def readers(root: str, studies: int) -> Mapping[str, Sequence[Request]]:
     return {
         by_patient: every[by_patient][:BUSY_READS],
         page: every[page][:BUSY_READS],
-        **{name: every[name][:BUSY_READS] for name in NAME_PARTS.values()},
+        **{name: every[name][:BUSY_READS] for name in [*NAME_PARTS.values(), *TAG_PARTS.values()]},
         "Metadata of an instance": [
             get_request(f"{instance()}/metadata", JSON) for _ in range(BUSY_READS)
         ],

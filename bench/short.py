@@ -7,7 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench import instances, machine, peer, readers, retrieves, servers, steps, stores, trickle
+from bench import (
+    instances,
+    machine,
+    peer,
+    pictures,
+    readers,
+    retrieves,
+    servers,
+    steps,
+    stores,
+    trickle,
+)
 from bench.figures import Figure
 from bench.scratch import empty, require_room, scratch
 from bench.servers import Server
@@ -45,6 +56,9 @@ def measure(iterations: int, seconds: float, *, with_peer: bool) -> dict[str, An
             figures.append(trickle.store_beside_slow_clients(running[0], seconds))
             say(f"{turn}: Retrieve and Search")
             figures += retrieve_all(running, series, iteration)
+            say(f"{turn}: tiles, thumbnails, transcoded frames")
+            figures += pictures.codecs_alone()
+            figures += pictures.pictures(*series[0])
             waits += readers.waits(running[0], readers.readers_of(*series[0]))
             waits += readers.waits(running[1], readers.readers_of_limit())
             empty(folder / servers.LIMIT)
@@ -78,6 +92,11 @@ def targets() -> list[dict[str, Any]]:
         if value is not None
     ]
     names = [*(each.name for each in stores.STORES), trickle.NAME]
+    read = [*retrieves.TARGETS, *pictures.TARGETS]
+    names += dict.fromkeys(scenario for scenario, *_ in read)
+    found += [
+        {"scenario": scenario, "bound": bound, "value": value} for scenario, bound, value in read
+    ]
     return found + [
         {"scenario": name, "bound": "rss_mib_max", "value": stores.RSS_MIB_MAX} for name in names
     ]
@@ -87,8 +106,7 @@ def retrieve_all(
     running: Sequence[Server], series: Sequence[tuple[Server, retrieves.Series]], turn: int
 ) -> list[Figure]:
     """Returns a figure for each Retrieve scenario and server."""
-    length = retrieves.SERIES_COUNT * len(instances.template(instances.CT))
-    figures = [retrieves.send_file(running[1], length)]
+    figures = retrieves.send_file(running[1])
     for server, stored in turned(series, turn):
         share = PEER_READ_SHARE if server.name == peer.ORTHANC else 1.0
         figures += [
