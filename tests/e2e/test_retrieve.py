@@ -256,7 +256,7 @@ def test_85_the_first_of_several_that_can_be_made(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "window=1", "window=1,0", "window=x,1", "window=1,2,cubic", "window=1,nan",
+        "window=", "window=1,0", "window=x,1", "window=1,2,cubic", "window=1,nan",
         "window=1,2,linear,3", "viewport=0,1", "viewport=1", "viewport=1,1,1,1", "viewport=99999,1",
         "viewport=1,1,-1,0,1,1", "viewport=1,1,0,0,0,1", "viewport=a,b", "iccprofile=rommrgb",
     ],
@@ -290,6 +290,24 @@ def test_windows(client: httpx.Client, slice_path: str) -> None:
     for shape, wanted in (("", linear), (",linear-exact", exact), (",sigmoid", sigmoid)):
         found = grey(client, slice_path, f"window={center},300{shape}").astype(float)
         assert np.abs(found - wanted).max() <= 1, shape
+
+
+def test_windows_by_name(client: httpx.Client) -> None:
+    file = CORPUS / "files/pydicom/examples_overlay.dcm"
+    path = stored(client, file.read_bytes())
+    dataset = pydicom.dcmread(file, stop_before_pixels=True)
+    assert list(dataset.WindowCenterWidthExplanation) == ["WINDOW1", "WINDOW2"]
+    for at, (center, width) in enumerate(
+        zip(dataset.WindowCenter, dataset.WindowWidth, strict=True)
+    ):
+        wanted = grey(client, path, f"window={center},{width}")
+        for name in (f"WINDOW{at + 1}", f"window{at + 1}", str(at + 1)):
+            assert np.array_equal(grey(client, path, f"window={name}"), wanted), name
+    assert not np.array_equal(grey(client, path, "window=1"), grey(client, path, "window=2"))
+    for missing in ("LUNG", "3", "0"):
+        answer = get(client, f"{path}/rendered?window={missing}", None)
+        assert answer.status_code == 400
+        assert "(0028,1055)" in answer.text
 
 
 def test_viewports(client: httpx.Client, slice_path: str) -> None:

@@ -8,44 +8,35 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
 from longshore.codecs.facts import DicomJson, values
-from longshore.codecs.wish import Window
+from longshore.codecs.windows import chosen
+from longshore.codecs.wish import Preset, Window
 
-_SHAPES: Final = {"LINEAR": "linear", "LINEAR_EXACT": "linear-exact", "SIGMOID": "sigmoid"}
 _WHITE: Final = 255.0
 
 Values = NDArray[Any]
 
 
-def shown(pixels: Values, dataset: DicomJson, window: Window | None) -> NDArray[np.uint8]:
+def shown(pixels: Values, dataset: DicomJson, wanted: Window | Preset | None) -> NDArray[np.uint8]:
     """Returns grey values, 0 black to 255 white.
 
     Args:
         pixels: rows x columns, as stored.
         dataset: The frame's attributes.
-        window: Instead of those of the data set. Without any: its VOI LUT, its first window, or
-            from the lowest value to the highest, padding left out.
+        wanted: None: its first VOI LUT, its first window, or from the lowest value to the highest,
+            padding left out.
+
+    Raises:
+        InvalidRequest: The data set has no such preset.
     """
     described = _described(dataset)
     outputs: Values = apply_modality_lut(pixels, described)
-    if window is None and "VOILUTSequence" in described:
-        return _through_lut(outputs, described)
-    window = window or first_window(dataset) or _whole(pixels, outputs, dataset)
-    grey = _windowed(outputs.astype(np.float32), window)
+    voi = chosen(dataset, wanted)
+    if isinstance(voi, int):
+        return _through_lut(outputs, described, voi)
+    grey = _windowed(outputs.astype(np.float32), voi or _whole(pixels, outputs, dataset))
     if "".join(map(str, values(dataset, "00280004"))) == "MONOCHROME1":
         grey = _WHITE - grey
     return np.rint(grey).astype(np.uint8)
-
-
-def first_window(dataset: DicomJson) -> Window | None:
-    """Returns the first window that a data set has, if that is one."""
-    try:
-        center = float(values(dataset, "00281050")[0])
-        width = float(values(dataset, "00281051")[0])
-    except (IndexError, TypeError, ValueError):
-        return None
-    shape = _SHAPES.get(str(next(iter(values(dataset, "00281056")), "LINEAR")), "linear")
-    least = 1.0 if shape == "linear" else 0.0
-    return Window(center, width, shape) if width >= least and width > 0 else None
 
 
 def _windowed(outputs: Values, window: Window) -> Values:
@@ -82,10 +73,10 @@ def _is_padding(pixels: Values, dataset: DicomJson) -> NDArray[np.bool_]:
     return (pixels >= min(value, limit)) & (pixels <= max(value, limit))
 
 
-def _through_lut(outputs: Values, described: Dataset) -> NDArray[np.uint8]:
-    """Applies the first VOI LUT (PS3.3 C.11.2.1.1)."""
-    looked_up: Values = apply_voi(outputs, described)
-    bits = int(described.VOILUTSequence[0].LUTDescriptor[2])
+def _through_lut(outputs: Values, described: Dataset, index: int) -> NDArray[np.uint8]:
+    """Applies one of the VOI LUTs (PS3.3 C.11.2.1.1)."""
+    looked_up: Values = apply_voi(outputs, described, index)
+    bits = int(described.VOILUTSequence[index].LUTDescriptor[2])
     highest = max(float((1 << bits) - 1), float(looked_up.max()))
     grey = looked_up.astype(np.float32) * (_WHITE / highest)
     if described.get("PhotometricInterpretation") == "MONOCHROME1":

@@ -14,7 +14,7 @@ from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from longshore.codecs import grey, overlays
 from longshore.codecs.facts import DicomJson, PixelFacts, StoredPixels, values
 from longshore.codecs.frames import decode
-from longshore.codecs.wish import FORMATS, PALETTE_TAGS, Viewport, Window, Wish
+from longshore.codecs.wish import FORMATS, PALETTE_TAGS, Preset, Viewport, Window, Wish
 from longshore.errors import Undecodable
 
 PIXELS_MAX: Final = 256 * 1024**2
@@ -36,6 +36,7 @@ def render(stored: StoredPixels, frames: Sequence[tuple[int, bytes]], wish: Wish
 
     Raises:
         Undecodable: The frames cannot be decoded, or are too large.
+        InvalidRequest: The instance has no window of the wanted name.
     """
     dataset = stored.dataset()
     facts = stored.facts(dataset)
@@ -79,7 +80,7 @@ def of_frame(dataset: DicomJson, number: int) -> DicomJson:
 
 
 def _picture(
-    facts: PixelFacts, octets: bytes, dataset: DicomJson, window: Window | None
+    facts: PixelFacts, octets: bytes, dataset: DicomJson, window: Window | Preset | None
 ) -> Image.Image:
     photometric = facts.photometric_interpretation
     if facts.samples_per_pixel == 1 and photometric != "PALETTE COLOR":

@@ -56,6 +56,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Preset:
+    """One of the instance's own windows or VOI LUTs.
+
+    Attributes:
+        name: Its explanation, in upper or lower case; or which of the windows, from "1".
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Viewport:
     """Which part of the image is shown, in which size (PS3.18 8.3.5.1.3).
 
@@ -90,6 +101,6 @@ class Wish:
 
     media_type: str = "image/jpeg"
     quality: int = 100
-    window: Window | None = None
+    window: Window | Preset | None = None
     viewport: Viewport | None = None
     has_profile: bool = False

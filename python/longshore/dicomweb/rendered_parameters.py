@@ -6,12 +6,14 @@ from typing import Final
 
 from starlette.requests import Request
 
-from longshore.codecs.wish import WINDOW_SHAPES, Viewport, Window
+from longshore.codecs.wish import WINDOW_SHAPES, Preset, Viewport, Window
 from longshore.errors import InvalidRequest
 
 QUALITY_DEFAULT: Final = 100
 VIEWPORT_PIXELS_MAX: Final = 16_384
 """Longest edge of a picture that may be asked for, in pixels."""
+PRESET_CHARACTERS_MAX: Final = 64
+"""Of an explanation, a Long String (PS3.5 6.2)."""
 _WHOLE: Final = re.compile(r"[0-9]{1,9}")
 _PROFILES: Final = {"no": False, "yes": True}
 
@@ -30,8 +32,8 @@ def quality(request: Request) -> int:
     return int(text)
 
 
-def window(request: Request) -> Window | None:
-    """Returns `window=center,width[,shape]`; None if it is not there.
+def window(request: Request) -> Window | Preset | None:
+    """Returns `window=center,width[,shape]` or `window=name`; None if it is not there.
 
     Raises:
         InvalidRequest: It is not of that form.
@@ -39,6 +41,8 @@ def window(request: Request) -> Window | None:
     text = request.query_params.get("window")
     if text is None:
         return None
+    if text.strip() and "," not in text and len(text) <= PRESET_CHARACTERS_MAX:
+        return Preset(text.strip())
     center, width, *rest = [each.strip() for each in text.split(",")] + [""]
     shape = rest[0].lower() or "linear" if len(rest) == 2 else "linear"
     numbers = [finite_number(center), finite_number(width)]
@@ -101,7 +105,8 @@ def _bad_window() -> InvalidRequest:
     shapes = ", ".join(WINDOW_SHAPES)
     return InvalidRequest(
         f"window is center,width or center,width,shape: numbers, the width above 0 (linear: at"
-        f" least 1), and one of {shapes}."
+        f" least 1), and one of {shapes}; or the name of one of the instance's own, of at most"
+        f" {PRESET_CHARACTERS_MAX} characters."
     )
 
 
