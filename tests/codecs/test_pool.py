@@ -1,8 +1,11 @@
 """What a task does to its process, done in real processes."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -29,59 +32,112 @@ async def pool() -> AsyncGenerator[CodecPool]:
     await pool.close()
 
 
-def double(number: int) -> int:
-    return 2 * number
+def double(octets: bytes) -> bytes:
+    return 2 * octets
 
 
-def crash() -> None:
-    ctypes.string_at(0)
+def crash() -> bytes:
+    return ctypes.string_at(0)
 
 
-def allocate() -> int:
-    return len(bytearray(1024**3))
+def allocate() -> bytes:
+    return bytes(1024**3)
 
 
-def sleep(seconds: float) -> int:
+def sleep(seconds: float) -> bytes:
     time.sleep(seconds)
-    return os.getpid()
+    return b"slept"
 
 
-def refuse() -> None:
+def refuse() -> bytes:
     msg = "The specified frame cannot be found."
     raise NotFound(msg)
 
 
-def stumble() -> None:
+def lie(answer: bytes) -> bytes:
+    """Answers in the place of its process, as code that took it over could."""
+    os.ftruncate(int(sys.argv[2]), 8)
+    worker = socket.socket(fileno=int(sys.argv[1]))
+    worker.send(answer)
+    time.sleep(60)
+    return b""
+
+
+def stumble() -> bytes:
     msg = "a patient's name"
     raise ValueError(msg)
 
 
 async def test_returns_what_the_task_returns(pool: CodecPool) -> None:
-    assert await asyncio.gather(*(pool.run(double, number) for number in range(3))) == [0, 2, 4]
+    found = await asyncio.gather(*(pool.run(double, bytes([number])) for number in range(3)))
+    assert found == [b"\0\0", b"\1\1", b"\2\2"]
+
+
+@pytest.mark.parametrize("length", [0, 1, 1024**2, 20 * 1024**2 + 1])
+async def test_contents_of_any_length(pool: CodecPool, length: int) -> None:
+    octets = os.urandom(length)
+    for _ in range(3):
+        assert await pool.run(double, octets) == 2 * octets
+    # What was there before does not shine through.
+    assert await pool.run(double, b"1") == b"11"
+
+
+async def test_nothing_large_is_kept_between_tasks(pool: CodecPool) -> None:
+    await pool.run(double, bytes(20 * 1024**2))
+    assert sizes_in_memory() == [0]
 
 
 async def test_a_crash_costs_one_task(pool: CodecPool) -> None:
     crashed, other = await asyncio.gather(
-        pool.run(crash), pool.run(double, 4), return_exceptions=True
+        pool.run(crash), pool.run(double, b"4"), return_exceptions=True
     )
     assert isinstance(crashed, Undecodable)
-    assert other == 8
-    assert await pool.run(double, 5) == 10
+    assert other == b"44"
+    assert await pool.run(double, b"5") == b"55"
+
+
+async def test_a_process_that_was_killed_is_replaced(pool: CodecPool) -> None:
+    await pool.run(double, b"1")
+    children = psutil.Process().children()
+    for each in children:
+        each.kill()
+    psutil.wait_procs(children, timeout=20)
+    assert await pool.run(double, b"5") == b"55"
+
+
+async def test_who_goes_away_leaves_no_answer_behind(pool: CodecPool) -> None:
+    await asyncio.gather(pool.run(double, b"1"), pool.run(double, b"2"))
+    gone = [asyncio.create_task(pool.run(sleep, 0.5)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    for each in gone:
+        each.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    assert await pool.run(double, b"5") == b"55"
+
+
+async def test_closing_ends_what_runs(pool: CodecPool) -> None:
+    await pool.run(double, b"1")
+    running = asyncio.create_task(pool.run(sleep, 0.9))
+    await asyncio.sleep(0.1)
+    await pool.close()
+    with pytest.raises(Undecodable):
+        await running
+    assert psutil.Process().children() == []
 
 
 async def test_too_much_memory_costs_one_task(pool: CodecPool) -> None:
     with pytest.raises(Undecodable, match="512 MiB"):
         await pool.run(allocate)
-    assert await pool.run(double, 5) == 10
+    assert await pool.run(double, b"5") == b"55"
 
 
 async def test_too_much_time_costs_one_task(pool: CodecPool) -> None:
-    await pool.run(double, 1)  # the processes are there
+    await pool.run(double, b"1")  # the process is there
     began = time.monotonic()
     with pytest.raises(Undecodable, match="1 s"):
         await pool.run(sleep, 50.0)
     assert time.monotonic() - began < 10
-    assert await pool.run(double, 5) == 10
+    assert await pool.run(double, b"5") == b"55"
 
 
 async def test_errors_of_ours_come_as_they_are(pool: CodecPool) -> None:
@@ -95,10 +151,21 @@ async def test_texts_of_other_errors_stay_inside(pool: CodecPool) -> None:
     assert "patient" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "answer", [b"1", struct.pack("<Q", 1), struct.pack("<2Q", 1, 1 << 62), struct.pack("<2Q", 0, 9)]
+)
+async def test_a_process_that_answers_anything_is_not_believed(
+    pool: CodecPool, answer: bytes
+) -> None:
+    with pytest.raises(Undecodable):
+        await pool.run(lie, answer)
+    assert await pool.run(double, b"5") == b"55"
+
+
 async def test_takes_no_more_than_may_wait(pool: CodecPool) -> None:
     begun: list[int] = []
 
-    async def take(number: int) -> int:
+    async def take(number: int) -> bytes:
         async with pool.turn():
             begun.append(number)
             return await pool.run(sleep, 0.3)
@@ -111,18 +178,16 @@ async def test_takes_no_more_than_may_wait(pool: CodecPool) -> None:
         await take(4)
     await asyncio.gather(*taken)
     assert begun == [0, 1, 2, 3]
-    assert await take(5) > 0
+    assert await take(5) == b"slept"
 
 
 PARENT = """
-import asyncio, sys, time
+import asyncio, time
 from longshore.codecs.pool import CodecPool
-import os
 async def main():
-    print(await CodecPool().run(os.getpid), flush=True)
+    print(await CodecPool().run(bytes, 1), flush=True)
     time.sleep(60)
-if __name__ == "__main__":
-    asyncio.run(main())
+asyncio.run(main())
 """
 
 
@@ -131,8 +196,19 @@ def test_the_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
     script.write_text(PARENT)
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        child = psutil.Process(pid)
+        parent.stdout.readline()
+        children = psutil.Process(parent.pid).children()
         parent.kill()
-    gone, _ = psutil.wait_procs([child], timeout=20)
-    assert gone == [child]
+    assert len(children) == 1
+    gone, _ = psutil.wait_procs(children, timeout=20)
+    assert gone == children
+
+
+def sizes_in_memory() -> list[int]:
+    """Returns the bytes of each file in memory that this process shares with a codec's."""
+    found: list[int] = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the folder's own
+            if "longshore-codec" in str(each.readlink()):
+                found.append(each.stat().st_size)
+    return found

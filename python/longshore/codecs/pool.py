@@ -6,29 +6,15 @@ either, or crashes, is replaced; the other tasks go on.
 
 import asyncio
 import contextlib
-import fcntl
-import multiprocessing
-import os
-import resource
-import stat
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import TimeoutError as TaskTimeoutError
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import TypeVarTuple
 
-from pebble import ProcessExpired, ProcessPool
-
+from longshore.codecs.child import beyond
+from longshore.codecs.process import CodecProcess, ProcessLost
 from longshore.errors import LongshoreError, Unavailable, Undecodable
 
-_T = TypeVar("_T")
 _Arguments = TypeVarTuple("_Arguments")
-
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""Each process has one core to itself; threads of numerical libraries would only take memory."""
-
-_PIPE_BYTES = 1024**2
-"""What the kernel lets a process without privileges ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +43,10 @@ class CodecPool:
     def __init__(self, limits: CodecLimits | None = None) -> None:
         """Starts nothing yet."""
         self._limits = limits or CodecLimits()
-        self._pool: ProcessPool | None = None
+        self._slots = asyncio.Semaphore(self._limits.process_count)
+        self._idle: list[CodecProcess] = []
+        self._busy: set[CodecProcess] = set()
+        self._is_closed = False
         # The next task is made ready while one runs.
         self._turns = asyncio.Semaphore(self._limits.process_count + 1)
         self._in_line = 0
@@ -86,7 +75,7 @@ class CodecPool:
         finally:
             self._in_line -= 1
 
-    async def run(self, task: Callable[[*_Arguments], _T], *arguments: *_Arguments) -> _T:
+    async def run(self, task: Callable[[*_Arguments], bytes], *arguments: *_Arguments) -> bytes:
         """Returns what the task returns; called within a turn.
 
         Args:
@@ -98,58 +87,52 @@ class CodecPool:
                 is no error of ours.
         """
         limits = self._limits
-        if self._pool is None:
-            self._pool = _started(limits)
-        try:
-            future = self._pool.schedule(task, args=arguments, timeout=limits.seconds_max)
-            return await asyncio.wrap_future(future)
-        except LongshoreError:
-            raise
-        except TaskTimeoutError:
-            raise Undecodable(
-                f"The pixel data took longer than {limits.seconds_max:g} s to process."
-            ) from None
-        except (ProcessExpired, MemoryError):
-            raise Undecodable(
-                "The pixel data could not be processed within"
-                f" {limits.memory_bytes_max // 1024**2} MiB, or crashed the codec."
-            ) from None
-        except Exception as error:
-            # Its text may hold attribute values.
-            raise Undecodable("The pixel data cannot be processed.") from error
+        async with self._slots:
+            process = await self._taken()
+            try:
+                result = await process.run(task, arguments)
+            except LongshoreError:
+                self._idle.append(process)
+                raise
+            except TimeoutError:
+                await process.end()
+                raise Undecodable(
+                    f"The pixel data took longer than {limits.seconds_max:g} s to process."
+                ) from None
+            except ProcessLost:
+                await process.end()
+                raise beyond(limits.memory_bytes_max) from None
+            except BaseException:
+                await process.end()
+                raise
+            else:
+                self._idle.append(process)
+                return result
+            finally:
+                self._busy.discard(process)
 
     async def close(self) -> None:
         """Ends the processes, whatever they do."""
-        if self._pool is not None:
-            self._pool.stop()
-            await asyncio.to_thread(self._pool.join)
+        self._is_closed = True
+        for each in self._busy:
+            each.kill()
+        for _ in range(self._limits.process_count):
+            await self._slots.acquire()
+        while self._idle:
+            await self._idle.pop().end()
+        for _ in range(self._limits.process_count):
+            self._slots.release()
 
-
-def _started(limits: CodecLimits) -> ProcessPool:
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
-    # Not forked: a worker has threads, whose locks would be held for ever in the copy.
-    return ProcessPool(
-        max_workers=limits.process_count,
-        initializer=_begun,
-        initargs=(limits.memory_bytes_max,),
-        context=multiprocessing.get_context("spawn"),  # pyright: ignore[reportArgumentType]  # typeshed gives Windows' pipes
-    )
-
-
-def _begun(memory_bytes_max: int) -> None:
-    """Bounds what this process may allocate: an image that claims more fails at once."""
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes_max, memory_bytes_max))
-    _widen_pipes()
-
-
-def _widen_pipes() -> None:
-    """Lets a frame pass to the worker in one go, where the kernel allows pipes to hold it.
-
-    In pieces of a pipe's usual 64 KiB both sides would wait for one another a dozen times.
-    """
-    for entry in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):
-            descriptor = int(entry.name)
-            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    async def _taken(self) -> CodecProcess:
+        """Returns a process that has nothing to do, a new one if there is none."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive:
+                break
+            await process.end()
+        else:
+            process = CodecProcess(self._limits.memory_bytes_max, self._limits.seconds_max)
+        self._busy.add(process)
+        if self._is_closed:
+            process.kill()
+        return process
