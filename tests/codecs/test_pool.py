@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from longshore.codecs.pool import CodecLimits, CodecPool
+from longshore.codecs.results import LONG_BYTES_MIN, LongResult, Result
 from longshore.errors import NotFound, Unavailable, Undecodable
 
 pytestmark = pytest.mark.anyio
@@ -77,9 +79,29 @@ async def test_returns_what_the_task_returns(pool: CodecPool) -> None:
 async def test_contents_of_any_length(pool: CodecPool, length: int) -> None:
     octets = os.urandom(length)
     for _ in range(3):
-        assert await pool.run(double, octets) == 2 * octets
+        assert whole(await pool.run(double, octets)) == 2 * octets
     # What was there before does not shine through.
     assert await pool.run(double, b"1") == b"11"
+
+
+async def test_long_results_are_files_as_long_as_they_are_held(pool: CodecPool) -> None:
+    result = await pool.run(double, bytes(LONG_BYTES_MIN))
+    assert isinstance(result, LongResult)
+    assert 2 * LONG_BYTES_MIN in unnamed_files()
+    del result
+    await asyncio.sleep(0)  # what woke this up holds it, too
+    assert 2 * LONG_BYTES_MIN not in unnamed_files()
+    assert isinstance(await pool.run(double, bytes(LONG_BYTES_MIN // 2 - 1)), bytes)
+
+
+async def test_no_room_for_a_long_result_costs_no_process(
+    pool: CodecPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(Unavailable, match="TMPDIR"):
+        await pool.run(double, bytes(LONG_BYTES_MIN))
+    assert sizes_in_memory() == [8 * 1024**2]
+    assert await pool.run(double, b"5") == b"55"
 
 
 async def test_nothing_large_is_kept_between_tasks(pool: CodecPool) -> None:
@@ -165,7 +187,7 @@ async def test_a_process_that_answers_anything_is_not_believed(
 async def test_takes_no_more_than_may_wait(pool: CodecPool) -> None:
     begun: list[int] = []
 
-    async def take(number: int) -> bytes:
+    async def take(number: int) -> Result:
         async with pool.turn():
             begun.append(number)
             return await pool.run(sleep, 0.3)
@@ -204,11 +226,25 @@ def test_the_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
     assert gone == children
 
 
+def whole(result: Result) -> bytes:
+    return result if isinstance(result, bytes) else result.read(0, len(result))
+
+
 def sizes_in_memory() -> list[int]:
     """Returns the bytes of each file in memory that this process shares with a codec's."""
-    found: list[int] = []
+    return [size for link, size in open_files() if "longshore-codec" in link]
+
+
+def unnamed_files() -> list[int]:
+    """Returns the bytes of each file without a name in the folder for temporary files."""
+    folder = tempfile.gettempdir()
+    links = [each for each in open_files() if each[0].endswith(" (deleted)")]
+    return [size for link, size in links if link.startswith(folder)]
+
+
+def open_files() -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
     for each in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # the folder's own
-            if "longshore-codec" in str(each.readlink()):
-                found.append(each.stat().st_size)
+            found.append((str(each.readlink()), each.stat().st_size))
     return found

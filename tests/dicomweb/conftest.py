@@ -49,3 +49,4 @@ async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=transport, base_url="http://pacs.example") as client:
         del client.headers["accept"], client.headers["accept-encoding"]
         yield client
+    await app.state.origin.codecs.close()

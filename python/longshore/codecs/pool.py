@@ -12,6 +12,7 @@ from typing import TypeVarTuple
 
 from longshore.codecs.child import beyond
 from longshore.codecs.process import CodecProcess, ProcessLost
+from longshore.codecs.results import Result
 from longshore.errors import LongshoreError, Unavailable, Undecodable
 
 _Arguments = TypeVarTuple("_Arguments")
@@ -75,7 +76,7 @@ class CodecPool:
         finally:
             self._in_line -= 1
 
-    async def run(self, task: Callable[[*_Arguments], bytes], *arguments: *_Arguments) -> bytes:
+    async def run(self, task: Callable[[*_Arguments], bytes], *arguments: *_Arguments) -> Result:
         """Returns what the task returns; called within a turn.
 
         Args:
@@ -85,6 +86,7 @@ class CodecPool:
         Raises:
             Undecodable: The task took too long or too much memory, crashed, or raised anything that
                 is no error of ours.
+            Unavailable: There is no room for a long result.
         """
         limits = self._limits
         async with self._slots:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from longshore import errors
 from longshore.codecs import child, exchange
+from longshore.codecs.results import LONG_BYTES_MIN, Result, spooled
 
 START_S_MAX: Final = 60.0
 """How long a process may take to start, in seconds."""
@@ -72,13 +73,14 @@ class CodecProcess:
         """False if it ended by itself."""
         return self._process.poll() is None
 
-    async def run(self, task: Callable[..., bytes], arguments: tuple[Any, ...]) -> bytes:
+    async def run(self, task: Callable[..., bytes], arguments: tuple[Any, ...]) -> Result:
         """Returns what the task returns. After an error that is none of the task's, end it.
 
         Raises:
             LongshoreError: As the task has it.
             ProcessLost: The task crashed it.
             TimeoutError: The task took too long.
+            Unavailable: There is no room for a long result.
         """
         if not self._is_ready:
             await self._started()
@@ -90,15 +92,13 @@ class CodecProcess:
                 self._control.send(message)
             answer = await self._message()
         try:
-            name, result = await self._parts_of(answer)
+            return await self._result(answer)
         except (ValueError, EOFError, struct.error):
             # It is no longer what it was.
             raise ProcessLost from None
-        if max(length, len(result)) > KEPT_BYTES:
-            os.ftruncate(self._file, 0)
-        if name:
-            raise _ERRORS.get(name.decode(), errors.Undecodable)(result.decode())
-        return result
+        finally:
+            if os.fstat(self._file).st_size > KEPT_BYTES:
+                os.ftruncate(self._file, 0)
 
     def kill(self) -> None:
         """Ends it, whatever it does; who waits for it gets `ProcessLost`."""
@@ -111,11 +111,16 @@ class CodecProcess:
         os.close(self._file)
         await asyncio.to_thread(self._process.wait)
 
-    async def _parts_of(self, answer: bytes) -> list[bytes]:
-        length = sum(exchange.lengths(answer))
-        if length > self._memory_bytes_max:
+    async def _result(self, answer: bytes) -> Result:
+        name_length, length = exchange.lengths(answer)
+        if name_length + length > self._memory_bytes_max:
             raise EOFError
-        return await _copied(length, exchange.read, self._file, answer)
+        if length >= LONG_BYTES_MIN and not name_length:
+            return await _copied(length, spooled, self._file, length)
+        name, result = exchange.read(self._file, answer)
+        if name:
+            raise _ERRORS.get(name.decode(), errors.Undecodable)(result.decode())
+        return result
 
     async def _started(self) -> None:
         try:

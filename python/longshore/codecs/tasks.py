@@ -23,8 +23,8 @@ def transcode_file(content: bytes, target: str) -> bytes:
     return instances.transcode_file(content, target)
 
 
-def render(stored: StoredPixels, frames: Sequence[tuple[int, bytes]], wish: Wish) -> bytes:
-    """See `longshore.codecs.rendering.render`."""
+def render(stored: StoredPixels, numbers: Sequence[int], wish: Wish, *frames: bytes) -> bytes:
+    """See `longshore.codecs.rendering.render`; n frames by themselves are not pickled."""
     from longshore.codecs import rendering
 
-    return rendering.render(stored, frames, wish)
+    return rendering.render(stored, list(zip(numbers, frames, strict=True)), wish)

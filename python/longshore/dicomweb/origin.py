@@ -9,6 +9,7 @@ from starlette.requests import Request
 from longshore.blobs.store import BlobStore
 from longshore.codecs.facts import PixelFacts
 from longshore.codecs.pool import CodecPool
+from longshore.codecs.results import Result
 from longshore.dicomweb.proxies import LOOPBACK, Network
 from longshore.index.database import Database
 from longshore.index.search import SearchLimits
@@ -41,7 +42,7 @@ class Origin:
     search_limits: SearchLimits = field(default_factory=SearchLimits)
     partitions: Partitions = field(default_factory=Partitions)
     codecs: CodecPool = field(default_factory=CodecPool)
-    kept: Kept[bytes] = field(default_factory=lambda: Kept(0, len))
+    kept: Kept[Result] = field(default_factory=lambda: Kept(0, len))
     pixel_facts: Kept[PixelFacts] = field(
         default_factory=lambda: Kept(PIXEL_FACTS_COUNT_MAX, lambda _: 1)
     )

@@ -14,11 +14,12 @@ from longshore.dicomweb.media_types import MediaRange
 from longshore.dicomweb.origin import origin_of
 from longshore.dicomweb.partitions import partition_of
 from longshore.dicomweb.rendered_as_is import AS_IS_TYPES, retrieve_as_is, shown_type
-from longshore.dicomweb.responses import not_modified, relocated
+from longshore.dicomweb.responses import not_modified, relocated, streamed
 from longshore.dicomweb.retrieve_frames import frame_numbers
 from longshore.errors import InvalidRequest, NotAcceptable, NotFound
 from longshore.index.locate import Located, locate, locate_frames
-from longshore.services.retrieve import entity_tag
+from longshore.services.made_results import plan_result
+from longshore.services.retrieve import bare, entity_tag
 
 THUMBNAIL_PIXELS: Final = 200
 """Longest edge of a thumbnail that no `viewport` asks for otherwise."""
@@ -138,8 +139,8 @@ async def _of_frames(
     if unmodified is not None:
         return unmodified
     picture = await origin.pictures.rendered(source, numbers, wish)
-    # HEAD gets the same headers; the outermost layer leaves out the body.
-    return Response(picture, headers=headers, media_type=wish.media_type)
+    headers["Content-Type"] = wish.media_type
+    return await streamed(request, plan_result(picture, bare()), headers)
 
 
 def _representative(located: Sequence[Located]) -> Located:

@@ -17,6 +17,7 @@ import orjson
 from longshore.blobs.store import BlobReader
 from longshore.codecs.facts import PixelFacts, StoredPixels
 from longshore.codecs.pool import CodecPool
+from longshore.codecs.results import Result
 from longshore.codecs.tasks import render, transcode_file, transcode_frame
 from longshore.codecs.wish import LUT_TAGS, Wish
 from longshore.errors import TooLarge, Undecodable
@@ -24,7 +25,8 @@ from longshore.extent import Extent
 from longshore.index.locate import FrameSource, Located
 from longshore.services.ahead import ahead
 from longshore.services.kept import Kept
-from longshore.services.retrieve import Binding, Plan, bare, bind, plan_bytes
+from longshore.services.made_results import plan_result, result_pieces
+from longshore.services.retrieve import Binding, Plan, bare, bind
 from longshore.services.retrieve_bulkdata import plan_bulkdata
 from longshore.services.retrieve_frames import plan_frames
 from longshore.services.retrieve_metadata import INLINE_BYTES_MAX, read_stored_metadata
@@ -54,10 +56,10 @@ class Pictures:
 
     blobs: BlobReader
     codecs: CodecPool
-    kept: Kept[bytes]
+    kept: Kept[Result]
     facts: Kept[PixelFacts]
 
-    async def transcoded(self, source: FrameSource, number: int, target: str) -> bytes:
+    async def transcoded(self, source: FrameSource, number: int, target: str) -> Result:
         """Returns a frame in another transfer syntax.
 
         Args:
@@ -70,7 +72,7 @@ class Pictures:
         """
         located = source.located
 
-        async def make() -> bytes:
+        async def make() -> Result:
             async with self.codecs.turn():
                 facts = await self._facts(source)
                 [octets] = await self._frames(source)
@@ -78,7 +80,7 @@ class Pictures:
 
         return await self.kept.get((located.instance_key, "frame", number, target), make)
 
-    async def transcoded_file(self, located: Located, target: str) -> bytes:
+    async def transcoded_file(self, located: Located, target: str) -> Result:
         """Returns an instance in another transfer syntax, as a Part 10 file.
 
         Raises:
@@ -91,14 +93,14 @@ class Pictures:
                 " original transfer syntax by specifying 'transfer-syntax=*' in the Accept header."
             )
 
-        async def make() -> bytes:
+        async def make() -> Result:
             async with self.codecs.turn():
                 content = await self.blobs.read(located.payload)
                 return await self.codecs.run(transcode_file, content, target)
 
         return await self.kept.get((located.instance_key, "file", target), make)
 
-    async def rendered(self, source: FrameSource, numbers: Sequence[int], wish: Wish) -> bytes:
+    async def rendered(self, source: FrameSource, numbers: Sequence[int], wish: Wish) -> Result:
         """Returns a picture of n frames.
 
         Args:
@@ -111,12 +113,11 @@ class Pictures:
         """
         located = source.located
 
-        async def make() -> bytes:
+        async def make() -> Result:
             async with self.codecs.turn():
                 stored = await self._stored(source, with_luts=True)
                 frames = await self._frames(source)
-                pairs = list(zip(numbers, frames, strict=True))
-                return await self.codecs.run(render, stored, pairs, wish)
+                return await self.codecs.run(render, stored, numbers, wish, *frames)
 
         return await self.kept.get((located.instance_key, "picture", *numbers, wish), make)
 
@@ -128,7 +129,7 @@ class Pictures:
         One alone is made now, so that its length is known.
         """
         if len(numbers) == 1:
-            return plan_bytes([await self.transcoded(source, numbers[0], target)], binding)
+            return plan_result(await self.transcoded(source, numbers[0], target), binding)
         singles = zip(single_frames(source), numbers, strict=True)
         works = (partial(self.transcoded, each, number, target) for each, number in singles)
 
@@ -136,7 +137,9 @@ class Pictures:
             at = 0
             async with aclosing(ahead(works, count=self.codecs.process_count + 1)) as frames:
                 async for frame in frames:
-                    yield [Piece(at, frame)]
+                    async with aclosing(result_pieces(at, frame)) as groups:
+                        async for group in groups:
+                            yield group
                     at += 1
 
         return Plan(None, lambda: bind(pieces(), binding))
@@ -147,11 +150,12 @@ class Pictures:
         async def pieces() -> AsyncGenerator[list[Piece], None]:
             for at, each in enumerate(located):
                 if each.transfer_syntax_uid == target:
-                    async with aclosing(read_pieces(self.blobs, [each.payload])) as groups:
-                        async for group in groups:
-                            yield [Piece(at, piece.octets) for piece in group]
-                    continue
-                yield [Piece(at, await self.transcoded_file(each, target))]
+                    octets = read_pieces(self.blobs, [each.payload])
+                else:
+                    octets = result_pieces(at, await self.transcoded_file(each, target))
+                async with aclosing(octets) as groups:
+                    async for group in groups:
+                        yield [Piece(at, piece.octets) for piece in group]
 
         return Plan(None, lambda: bind(pieces(), binding))
 

@@ -128,7 +128,15 @@ def plan_bytes(values: Sequence[bytes], binding: Binding) -> Plan:
     async def source(cuts: Sequence[Cut]) -> AsyncGenerator[list[Piece], None]:
         yield cut_values(values, cuts)
 
-    return plan_cuts([len(each) for each in values], source, binding)
+    plan = plan_cuts([len(each) for each in values], source, binding)
+
+    def at_once() -> bytes | None:
+        if plan.length is None or plan.length >= _APART_BYTES_MIN:
+            return None
+        parts = [part for pair in zip(binding.heads, values, strict=True) for part in pair]
+        return b"".join([*parts, binding.tail])
+
+    return Plan(plan.length, plan.open, plan.cut, at_once)
 
 
 async def bind(
