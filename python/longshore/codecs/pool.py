@@ -90,6 +90,8 @@ class CodecPool:
         """
         limits = self._limits
         async with self._slots:
+            if self._is_closed:
+                raise Unavailable("The service is stopping. Send the request again later.")
             process = await self._taken()
             try:
                 result = await process.run(task, arguments)
