@@ -74,42 +74,46 @@ class Connection:
             self._connect()
         for at in range(0, len(request.pieces), IOV_COUNT_MAX):
             self._send(request.pieces[at : at + IOV_COUNT_MAX])
-        received = bytearray()
-        while (end := received.find(b"\r\n\r\n")) < 0:
-            received += self._receive()
-        header = bytes(received[:end]).lower()
+        count = self._receive()
+        while (end := self._buffer.find(b"\r\n\r\n", 0, count)) < 0:
+            count += self._receive(count)
+        header = bytes(self._buffer[:end]).lower()
         status = int(header.split(b" ", 2)[1])
-        body = received[end + 4 :]
+        begun = memoryview(self._buffer)[end + 4 : count]
         self._is_closing = b"connection: close" in header
         if b"content-length:" in header:
             length = int(header.split(b"content-length:")[1].split(b"\r\n")[0])
-            return self._rest_of(status, length, body)
+            return self._rest_of(status, length, begun)
         if b"transfer-encoding: chunked" in header:
-            return self._chunks_of(status, body)
+            return self._chunks_of(status, begun)
         if self._is_closing:
-            return Answer(status, len(body) + self._count_to_end(), b"")
+            return Answer(status, len(begun) + self._count_to_end(), b"")
         return Answer(status, 0, b"")
 
     def close(self) -> None:
         """Closes the connection."""
         self._socket.close()
 
-    def _rest_of(self, status: int, length: int, body: bytearray) -> Answer:
-        left = length - len(body)
+    def _rest_of(self, status: int, length: int, begun: memoryview) -> Answer:
+        left = length - len(begun)
+        if length > KEPT_BYTES_MAX:
+            while left > 0:
+                left -= self._receive(most=left, flags=socket.MSG_WAITALL)
+            return Answer(status, length, b"")
+        body = bytearray(begun)
         while left > 0:
-            chunk = self._receive()
-            left -= len(chunk)
-            if length <= KEPT_BYTES_MAX:
-                body += chunk
-        return Answer(status, length, bytes(body) if length <= KEPT_BYTES_MAX else b"")
+            count = self._receive()
+            body += memoryview(self._buffer)[:count]
+            left -= count
+        return Answer(status, length, bytes(body))
 
-    def _chunks_of(self, status: int, body: bytearray) -> Answer:
+    def _chunks_of(self, status: int, begun: memoryview) -> Answer:
         """The length includes the framing of the chunks, a few bytes in many."""
-        length, tail = len(body), bytes(body[-5:])
+        length, tail = len(begun), bytes(begun[-5:])
         while not tail.endswith(b"0\r\n\r\n"):
-            chunk = self._receive()
-            length += len(chunk)
-            tail = (tail + bytes(chunk[-5:]))[-5:]
+            count = self._receive()
+            length += count
+            tail = (tail + bytes(self._buffer[max(0, count - 5) : count]))[-5:]
         return Answer(status, length, b"")
 
     def _count_to_end(self) -> int:
@@ -125,12 +129,14 @@ class Connection:
                 self._socket.sendall(memoryview(piece)[sent:])
             sent = max(0, sent - len(piece))
 
-    def _receive(self) -> memoryview:
-        count = self._socket.recv_into(self._buffer)
+    def _receive(self, at: int = 0, *, most: int = RECEIVE_BYTES, flags: int = 0) -> int:
+        """Receives into the buffer, from its byte `at` on; returns the number of bytes."""
+        view = memoryview(self._buffer)[at : at + most]
+        count = self._socket.recv_into(view, flags=flags)
         if count == 0:
             msg = "the server closed the connection"
             raise ConnectionError(msg)
-        return memoryview(self._buffer)[:count]
+        return count
 
 
 def run(

@@ -381,7 +381,7 @@ class Settings:
         int, Whole("frames and instances that wait for one of them; above it: 503", 0, 100_000)
     ] = 64
     codec_kept_bytes_max: Annotated[
-        int, Size("what was made there is kept for the next one who asks, in memory", 0, 64 * GIB)
+        int, Size("what was made there is kept for the next one who asks", 0, 64 * GIB)
     ] = 32 * MIB
 
     partitions: Annotated[
