@@ -23,7 +23,7 @@ from longshore.errors import NotFound, Unavailable, Undecodable
 pytestmark = pytest.mark.anyio
 
 LIMITS = CodecLimits(
-    process_count=2, seconds_max=1.0, memory_bytes_max=512 * 1024**2, waiting_count_max=2
+    process_count=2, seconds_max=4.0, memory_bytes_max=512 * 1024**2, waiting_count_max=2
 )
 
 
@@ -156,9 +156,9 @@ async def test_too_much_memory_costs_one_task(pool: CodecPool) -> None:
 async def test_too_much_time_costs_one_task(pool: CodecPool) -> None:
     await pool.run(double, b"1")  # the process is there
     began = time.monotonic()
-    with pytest.raises(Undecodable, match="1 s"):
+    with pytest.raises(Undecodable, match="4 s"):
         await pool.run(sleep, 50.0)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert await pool.run(double, b"5") == b"55"
 
 
