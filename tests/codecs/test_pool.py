@@ -234,7 +234,7 @@ def whole(result: Result) -> bytes:
 
 
 def codec_processes() -> list[psutil.Process]:
-    """Returns this process's own; others are those of the session's fixtures."""
+    """Returns this process's own; fixtures have others."""
     children = psutil.Process().children()
     return [each for each in children if "longshore.codecs.child" in each.cmdline()]
 
