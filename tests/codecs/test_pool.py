@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import resource
 import socket
 import struct
 import subprocess
@@ -105,6 +106,24 @@ async def test_no_room_for_a_long_result_costs_no_process(
         await pool.run(double, bytes(LONG_BYTES_MIN))
     assert sizes_in_memory() == [8 * 1024**2]
     assert await pool.run(double, b"5") == b"55"
+
+
+async def test_without_files_left_nothing_is_left_behind(pool: CodecPool) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    refused = 0
+    for files in range(1, 1_000):
+        before = len(open_files())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+        try:
+            assert await pool.run(double, b"1") == b"11"
+            break
+        except Unavailable:
+            refused += 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert len(open_files()) <= before
+    # The file, the sockets and the pipes of the new process fail one after the other.
+    assert 4 < refused < 998
 
 
 async def test_nothing_large_is_kept_between_tasks(pool: CodecPool) -> None:

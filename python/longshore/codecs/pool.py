@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import TypeVarTuple
+from typing import Final, TypeVarTuple
 
 from longshore.codecs.child import beyond
 from longshore.codecs.process import CodecProcess, ProcessLost
@@ -16,6 +16,10 @@ from longshore.codecs.results import Result
 from longshore.errors import LongshoreError, Unavailable, Undecodable
 
 _Arguments = TypeVarTuple("_Arguments")
+_EXHAUSTED: Final = (
+    "The machine has no memory, files or processes left to decode an image. Send the request again"
+    " later."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class CodecPool:
         Raises:
             Undecodable: The task took too long or too much memory, crashed, or raised anything that
                 is no error of ours.
-            Unavailable: There is no room for a long result.
+            Unavailable: There is no room for a long result, or no memory, file or process left.
         """
         limits = self._limits
         async with self._slots:
@@ -106,6 +110,9 @@ class CodecPool:
             except ProcessLost:
                 await process.end()
                 raise beyond(limits.memory_bytes_max) from None
+            except OSError:
+                await process.end()
+                raise Unavailable(_EXHAUSTED) from None
             except BaseException:
                 await process.end()
                 raise
@@ -135,7 +142,11 @@ class CodecPool:
                 break
             await process.end()
         else:
-            process = CodecProcess(self._limits.memory_bytes_max, self._limits.seconds_max)
+            limits = self._limits
+            try:
+                process = CodecProcess(limits.memory_bytes_max, limits.seconds_max)
+            except OSError:
+                raise Unavailable(_EXHAUSTED) from None
         self._busy.add(process)
         if self._is_closed:
             process.kill()

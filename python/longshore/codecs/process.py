@@ -50,22 +50,29 @@ class CodecProcess:
         Args:
             memory_bytes_max: That it may allocate.
             seconds_max: Of one task.
+
+        Raises:
+            OSError: There are no files or processes left; nothing of it stays.
         """
         self._memory_bytes_max = memory_bytes_max
         self._seconds_max = seconds_max
-        # Apart from this process's memory, and never on a disk.
-        self._file = os.memfd_create("longshore-codec")
-        self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.setblocking(False)
-        numbers = (its.fileno(), self._file, memory_bytes_max, seconds_max)
-        with its:
-            # Not forked: a worker has threads, whose locks would be held for ever in the copy.
-            self._process = subprocess.Popen(  # noqa: S603  # our own module
-                [sys.executable, "-m", child.__name__, *map(str, numbers)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=numbers[:2],
-                env=_ENVIRONMENT | os.environ,
-            )
+        with contextlib.ExitStack() as undo:
+            # Apart from this process's memory, and never on a disk.
+            self._file = os.memfd_create("longshore-codec")
+            undo.callback(os.close, self._file)
+            self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            undo.callback(self._control.close)
+            self._control.setblocking(False)
+            numbers = (its.fileno(), self._file, memory_bytes_max, seconds_max)
+            with its:
+                # Not forked: a worker has threads, whose locks would be held for ever in the copy.
+                self._process = subprocess.Popen(  # noqa: S603  # our own module
+                    [sys.executable, "-m", child.__name__, *map(str, numbers)],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=numbers[:2],
+                    env=_ENVIRONMENT | os.environ,
+                )
+            undo.pop_all()
         self._is_ready = False
 
     @property
@@ -81,6 +88,7 @@ class CodecProcess:
             ProcessLost: The task crashed it.
             TimeoutError: The task took too long.
             Unavailable: There is no room for a long result.
+            OSError: There is no memory left for what it is told.
         """
         if not self._is_ready:
             await self._started()
