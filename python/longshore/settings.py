@@ -436,7 +436,13 @@ class Settings:
     ] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
     database_connection_count_max: Annotated[
-        int, Whole("connections of one worker to PostgreSQL", 1, 1_000)
+        int,
+        Whole(
+            "connections of one worker to PostgreSQL, beside at most 4 by which it only reads "
+            "where things lie",
+            1,
+            1_000,
+        ),
     ] = 8
     statement_timeout_ms: Annotated[
         int, Whole("longest run of one statement, milliseconds", 1, 86_400_000)

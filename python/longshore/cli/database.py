@@ -13,6 +13,7 @@ from longshore.cli.starting import STARTING
 from longshore.embedded.server import START_S_MAX, running
 from longshore.embedded.supervision import supervised
 from longshore.errors import Unavailable
+from longshore.index.ask import LINE_COUNT_MAX
 from longshore.index.migrate import migrate
 from longshore.settings import Settings
 
@@ -46,7 +47,7 @@ def answering(settings: Settings) -> Generator[Settings]:
     if settings.database:
         yield settings
         return
-    count = settings.workers * settings.connection_count + COMMAND_CONNECTIONS
+    count = settings.workers * (settings.connection_count + LINE_COUNT_MAX) + COMMAND_CONNECTIONS
     with (
         running(embedded_folder(settings).resolve(), connection_count_max=count) as server,
         supervised(server, report=_report, starting=STARTING),

@@ -20,6 +20,8 @@ WAIT_S_MAX = 15.0
 """How long a request waits for a connection before it is told to come again, in seconds."""
 WAITING_COUNT_MAX = 1_000
 """Requests of one process that may wait for a connection; more are told to come again at once."""
+RECONNECT_PAUSE_S = 0.1
+"""How long until PostgreSQL is asked again for a connection, in seconds."""
 TRIES_MAX = 20
 """How often a transaction is tried that lost against another one."""
 PAUSE_S_MAX = 0.05
@@ -30,14 +32,16 @@ LOST: tuple[type[psycopg.Error], ...] = (
     sql_errors.SerializationFailure,
 )
 
-_UNAVAILABLE = (
+UNAVAILABLE = (
     # Includes the pool's errors, lost connections, a full disk and the statement timeout.
     psycopg.OperationalError,
     # What is left of a primary after a failover.
     sql_errors.ReadOnlySqlTransaction,
 )
+"""Errors that another try may not meet."""
 
-_NO_ANSWER = "the index does not answer; send the request again later"
+NO_ANSWER = "the index does not answer; send the request again later"
+"""What a request is told whose error is one of `UNAVAILABLE`."""
 
 _T = TypeVar("_T")
 
@@ -45,19 +49,25 @@ _T = TypeVar("_T")
 class Database:
     """The index's connections. One per process."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Connection], connect: Callable[[], Awaitable[Connection]]
+    ) -> None:
         self._pool = pool
+        self._connect = connect
+        self.closing = contextlib.ExitStack()
+        """Ends what lives as long as this does."""
 
     @classmethod
     async def open(cls, dsn: str, *, connection_count_max: int, statement_timeout_ms: int) -> Self:
         """Opens the pool; connections are made when they are needed, and made again when lost."""
+        how: dict[str, Any] = {
+            "autocommit": True,
+            "connect_timeout": int(CONNECT_S_MAX),
+            "options": f"-c statement_timeout={statement_timeout_ms}",
+        }
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             dsn,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": int(CONNECT_S_MAX),
-                "options": f"-c statement_timeout={statement_timeout_ms}",
-            },
+            kwargs=how,
             min_size=1,
             max_size=connection_count_max,
             timeout=WAIT_S_MAX,
@@ -65,7 +75,7 @@ class Database:
             open=False,
         )
         await pool.open()
-        return cls(pool)
+        return cls(pool, lambda: psycopg.AsyncConnection.connect(dsn, **how))
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection]:
@@ -83,9 +93,24 @@ class Database:
                         yield connection
                         return
                     await connection.close()
-        except _UNAVAILABLE as error:
-            raise Unavailable(_NO_ANSWER) from error
-        raise Unavailable(_NO_ANSWER)
+        except UNAVAILABLE as error:
+            raise Unavailable(NO_ANSWER) from error
+        raise Unavailable(NO_ANSWER)
+
+    async def connect(self) -> Connection:
+        """Returns a connection of the caller's own, in autocommit mode.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        try:
+            async with asyncio.timeout(WAIT_S_MAX):
+                while True:
+                    with contextlib.suppress(psycopg.OperationalError):
+                        return await self._connect()
+                    await asyncio.sleep(RECONNECT_PAUSE_S)
+        except TimeoutError as error:
+            raise Unavailable(NO_ANSWER) from error
 
     async def check(self) -> None:
         """Raises `Unavailable` unless PostgreSQL answers now."""
@@ -94,6 +119,7 @@ class Database:
 
     async def close(self) -> None:
         """Closes all connections."""
+        self.closing.close()
         await self._pool.close()
 
 

@@ -8,8 +8,9 @@ from longshore.errors import NotFound
 from longshore.extent import Extent, pack_blob
 from longshore.index import sql
 from longshore.index.arrays import array, byte_strings
+from longshore.index.ask import ask
 from longshore.index.database import Database
-from longshore.index.pipeline import Step, query
+from longshore.index.pipeline import Step
 from longshore.index.rows import as_unsigned
 
 _SQL = sql.load("locate.sql")
@@ -135,8 +136,7 @@ async def locate_frames(
         # A number that no instance reaches need not fit into a bigint either.
         "frame_numbers": array([min(number, _FRAME_NUMBER_MAX) for number in frame_numbers]),
     }
-    async with database.connection() as connection:
-        rows = await query(connection, Step(_FRAMES, parameters))
+    rows = await ask(database, Step(_FRAMES, parameters))
     row = _typed(rows[0]) if rows else None
     if row is None or row[0] is None:
         raise missing([row] if row else [], parameters)
@@ -157,11 +157,10 @@ async def _rows(database: Database, parameters: Mapping[str, Any]) -> Sequence[S
     One instance is what viewers ask for all day: its statement is sent without psycopg's adapting,
     which takes longer than PostgreSQL does. Of many rows psycopg's reading is the faster one.
     """
+    if parameters["sop_instance_uid"] is not None:
+        return [_typed(row) for row in await ask(database, Step(_ONE, parameters))]
+    statement = "WITH found AS (" + instances_found(parameters) + ") " + _SQL["located"]
     async with database.connection() as connection:
-        if parameters["sop_instance_uid"] is not None:
-            rows = await query(connection, Step(_ONE, parameters))
-            return [_typed(row) for row in rows]
-        statement = "WITH found AS (" + instances_found(parameters) + ") " + _SQL["located"]
         return await (await connection.execute(statement, parameters)).fetchall()
 
 

@@ -34,7 +34,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class _Prepared:
+class Prepared:
     """What a connection has prepared already.
 
     Attributes:
@@ -52,7 +52,7 @@ class _Prepared:
         self.generation += 1
 
 
-_prepared: WeakKeyDictionary[Connection, _Prepared] = WeakKeyDictionary()
+_prepared: WeakKeyDictionary[Connection, Prepared] = WeakKeyDictionary()
 
 
 async def run(connection: Connection, steps: Sequence[Step]) -> list[Rows]:
@@ -64,31 +64,14 @@ async def run(connection: Connection, steps: Sequence[Step]) -> list[Rows]:
     Raises:
         psycopg.Error: As PostgreSQL has it, of the first that fails.
     """
-    known = _prepared.setdefault(connection, _Prepared())
+    known = _prepared.setdefault(connection, Prepared())
     return await connection.wait(_run(connection.pgconn, steps, known))
 
 
-async def query(connection: Connection, step: Step) -> Rows:
-    """Returns the rows of one statement outside of a transaction.
-
-    Raises:
-        psycopg.Error: As PostgreSQL has it.
-    """
-    known = _prepared.setdefault(connection, _Prepared())
-    try:
-        if step.statement.name in known.names:
-            return await connection.wait(_query(connection.pgconn, step, known))
-        [rows] = await run(connection, [step])
-    except sql_errors.InvalidSqlStatementName:
-        # Someone's rollback on this connection took it away; it is prepared again.
-        [rows] = await run(connection, [step])
-    return rows
-
-
-def _run(pgconn: PGconn, steps: Sequence[Step], known: _Prepared) -> PQGen[list[Rows]]:
+def _run(pgconn: PGconn, steps: Sequence[Step], known: Prepared) -> PQGen[list[Rows]]:
     pgconn.enter_pipeline_mode()
     try:
-        sent = [name for step in steps for name in _send(pgconn, step, known)]
+        sent = [name for step in steps for name in send(pgconn, step, known)]
         pgconn.pipeline_sync()
         yield from generators.send(pgconn)
         answers: list[PGresult] = []
@@ -111,27 +94,14 @@ def _run(pgconn: PGconn, steps: Sequence[Step], known: _Prepared) -> PQGen[list[
             # psycopg deallocates all statements behind a rollback of its own.
             known.forget()
         raise error
-    return [_rows(each) for name, each in zip(sent, answers, strict=True) if name is None]
+    return [rows_of(each) for name, each in zip(sent, answers, strict=True) if name is None]
 
 
-def _query(pgconn: PGconn, step: Step, known: _Prepared) -> PQGen[Rows]:
-    """Runs a statement that is prepared; alone it needs no pipeline, and no sync behind it."""
-    pgconn.send_query_prepared(*_bound(step, known))
-    answers = yield from generators.execute(pgconn)
-    # A connection that is lost may add an answer of its own.
-    answer = next((each for each in answers if each.status == ExecStatus.FATAL_ERROR), answers[-1])
-    if answer.status == ExecStatus.FATAL_ERROR:
-        error = sql_errors.error_from_result(answer)
-        if isinstance(error, sql_errors.InvalidSqlStatementName):
-            known.forget()
-        raise error
-    return _rows(answer)
-
-
-def _send(pgconn: PGconn, step: Step, known: _Prepared) -> Iterator[str | None]:
+def send(pgconn: PGconn, step: Step, known: Prepared) -> Iterator[str | None]:
     """Sends a step; yields, per answer to come, the name it prepares, None for one with rows."""
     statement = step.statement
-    name, values = _bound(step, known)
+    name = f"{statement.name}.{known.generation}".encode()
+    values = [parameter(step.parameters[each]) for each in statement.parameter_names]
     if statement.name not in known.names:
         pgconn.send_prepare(name, statement.text)
         known.names.add(statement.name)
@@ -140,13 +110,7 @@ def _send(pgconn: PGconn, step: Step, known: _Prepared) -> Iterator[str | None]:
     yield None
 
 
-def _bound(step: Step, known: _Prepared) -> tuple[bytes, list[bytes]]:
-    """Returns the name that a step's statement has on this connection, and its parameters."""
-    statement = step.statement
-    name = f"{statement.name}.{known.generation}".encode()
-    return name, [parameter(step.parameters[each]) for each in statement.parameter_names]
-
-
-def _rows(answer: PGresult) -> Rows:
+def rows_of(answer: PGresult) -> Rows:
+    """Returns the rows of an answer."""
     columns = range(answer.nfields)
     return [[answer.get_value(row, column) for column in columns] for row in range(answer.ntuples)]

@@ -1,0 +1,123 @@
+"""A connection for questions alone, on which the event loop listens as long as it lives.
+
+Whoever borrows a connection has the loop listen to it and stop again, which costs more than to send
+a question; here that is done once. The protocol is the one of `pipeline`, without its generators.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import errors as sql_errors
+from psycopg.pq import ConnStatus, ExecStatus
+
+from longshore.index.database import Connection
+from longshore.index.pipeline import Prepared, Rows, Step, rows_of, send
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
+Outcome = Rows | psycopg.Error | None
+"""Of one question: its rows, or its error; None if another's error came before it."""
+
+
+class Line:
+    """Sends questions, several in one packet, and tells when all of them are answered."""
+
+    def __init__(self, connection: Connection, on_lost: Callable[["Line"], None]) -> None:
+        """Takes over a connection.
+
+        Args:
+            connection: In autocommit mode, and nobody else's.
+            on_lost: Called once if the connection is lost, asked or not; then nobody is told an
+                outcome any more.
+        """
+        # Kept, since it would end the connection if it went.
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._socket = connection.pgconn.socket
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._is_writing = False
+        self._prepared = Prepared()
+        self._sent: list[str | None] = []
+        self._results: list[PGresult] = []
+        self._tell: Callable[[Sequence[Outcome]], None] | None = None
+        self._pgconn.enter_pipeline_mode()
+        self._loop.add_reader(self._socket, self._read)
+
+    def ask(self, steps: Sequence[Step], tell: Callable[[Sequence[Outcome]], None]) -> None:
+        """Sends n questions while none is under way; their n outcomes are told in one call."""
+        self._tell = tell
+        try:
+            self._sent = [
+                name for step in steps for name in send(self._pgconn, step, self._prepared)
+            ]
+            self._pgconn.pipeline_sync()
+            self._flush()
+        except psycopg.OperationalError:
+            self._lose()
+
+    def close(self) -> None:
+        """Ends the connection; of what is under way nobody is told."""
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._pgconn.finish()
+
+    def _lose(self) -> None:
+        self.close()
+        self._on_lost(self)
+
+    def _flush(self) -> None:
+        """Sends what the socket takes, and the rest when it takes more."""
+        is_left = self._pgconn.flush() != 0
+        if is_left and not self._is_writing:
+            self._loop.add_writer(self._socket, self._write)
+        elif self._is_writing and not is_left:
+            self._loop.remove_writer(self._socket)
+        self._is_writing = is_left
+
+    def _write(self) -> None:
+        try:
+            self._flush()
+        except psycopg.OperationalError:
+            self._lose()
+
+    def _read(self) -> None:
+        pgconn = self._pgconn
+        try:
+            pgconn.consume_input()
+            while pgconn.status == ConnStatus.OK and not pgconn.is_busy():
+                if self._tell is None:
+                    return
+                result = pgconn.get_result()
+                if result is None:
+                    continue  # it stands between two answers
+                if result.status == ExecStatus.PIPELINE_SYNC:
+                    self._answered(self._tell)
+                else:
+                    self._results.append(result)
+        except psycopg.OperationalError:
+            self._lose()
+            return
+        if pgconn.status != ConnStatus.OK:
+            self._lose()
+
+    def _answered(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
+        outcomes = list(self._outcomes())
+        self._results.clear()
+        self._tell = None
+        tell(outcomes)
+
+    def _outcomes(self) -> Iterator[Outcome]:
+        failed: psycopg.Error | None = None
+        for name, result in zip(self._sent, self._results, strict=True):
+            if result.status == ExecStatus.FATAL_ERROR:
+                failed = sql_errors.error_from_result(result)
+            is_good = result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+            if name is None:
+                yield rows_of(result) if is_good else failed
+                failed = None
+            elif not is_good:
+                self._prepared.names.discard(name)
