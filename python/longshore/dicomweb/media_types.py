@@ -178,6 +178,7 @@ def media_type_of(header: str) -> tuple[str, dict[str, str]]:
     return media_type.strip().lower(), dict(reversed(_parameters(pieces)))
 
 
+@lru_cache(maxsize=ACCEPT_COUNT_CACHED)
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Tells whether a content coding of gzip may be used (RFC 9110 12.5.3)."""
     qualities: dict[str, float] = {}

@@ -1,14 +1,19 @@
 """All routes, and how paths are matched: any case, with or without a slash at the end."""
 
+import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Lifespan
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from typing_extensions import override
 
 from longshore.dicomweb.changes import change_routes
 from longshore.dicomweb.cors import Cors
@@ -57,7 +62,7 @@ def wrapped(
 ) -> Starlette:
     """Returns an application that answers as every route of ours does, whatever the routes."""
     cors = [Middleware(Cors, cors_origins)] if cors_origins else []
-    return Starlette(
+    return _Service(
         routes=routes,
         middleware=[
             *cors,
@@ -69,11 +74,22 @@ def wrapped(
     )
 
 
+class _Service(Starlette):
+    """Starlette without its outermost layer: `Edge` has the last word on errors."""
+
+    @override
+    def build_middleware_stack(self) -> ASGIApp:
+        app: ASGIApp = ExceptionMiddleware(self.router, self.exception_handlers)
+        for each in reversed(self.user_middleware):
+            app = each.cls(app, *each.args, **each.kwargs)
+        return app
+
+
 def build_routes() -> list[BaseRoute]:
     """Returns all routes."""
     partitioned = _tolerant(PARTITIONED_ROUTES)
     mount = _mount(PARTITION_PATH, RouteTable(partitioned, capabilities))
-    behind = VersionedRoutes([mount, *partitioned, *_tolerant(SHARED_ROUTES)], capabilities)
+    behind = VersionedRoutes([*partitioned, mount, *_tolerant(SHARED_ROUTES)], capabilities)
     # Without it, Starlette would redirect a bare version to itself with a slash.
     bare_version = Route("/v{version:api_version}", behind)
     return [
@@ -118,5 +134,21 @@ def _tolerant(routes: Sequence[Route]) -> list[Route]:
     for route in map(copy, routes):
         pattern = route.path_regex.pattern.removesuffix("$")
         route.path_regex = re.compile(f"{pattern}/?$", re.IGNORECASE)
+        if inspect.iscoroutinefunction(route.endpoint):
+            route.app = _Endpoint(route.endpoint)
         tolerant.append(route)
     return tolerant
+
+
+class _Endpoint:
+    """A route's function as an ASGI application.
+
+    Starlette's own catches the errors of each route; here one layer catches those of all.
+    """
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
