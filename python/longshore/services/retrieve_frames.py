@@ -44,12 +44,7 @@ async def plan_frames(blobs: BlobReader, source: FrameSource, binding: Binding) 
         return await _plan_native(blobs, source, binding)
     extents = [extent_within(source, offset, length) for offset, length in source.extents]
     if sum(extent.length for extent in extents) <= HELD_BYTES_MAX:
-        frames = [bytearray() for _ in extents]
-        async with aclosing(fragment_pieces(blobs, extents, source)) as groups:
-            async for group in groups:
-                for index, octets in group:
-                    frames[index] += octets
-        return plan_bytes([bytes(frame) for frame in frames], binding)
+        return plan_bytes(await _held_frames(blobs, extents, source), binding)
     places = await fragment_values(blobs, extents, lambda: frame_fault(source))
     if places is None:
         return Plan(None, lambda: bind(fragment_pieces(blobs, extents, source), binding))
@@ -60,6 +55,27 @@ async def plan_frames(blobs: BlobReader, source: FrameSource, binding: Binding) 
         values += frame or [extent.within(0, 0)]
         heads += [head, *[b""] * (len(frame) - 1)]
     return plan_extents(blobs, values, Binding(heads, binding.tail))
+
+
+async def _held_frames(
+    blobs: BlobReader, extents: Sequence[Extent], source: FrameSource
+) -> list[bytes]:
+    """Returns the values of the fragments in n extents, joined to n frames."""
+    if len(extents) == 1:
+        return [_joined(await blobs.read(extents[0]), source)]
+    runs: list[list[bytes | memoryview]] = [[] for _ in extents]
+    async with aclosing(read_pieces(blobs, extents)) as groups:
+        async for group in groups:
+            for index, octets in group:
+                runs[index].append(octets)
+    return [_joined(b"".join(pieces), source) for pieces in runs]
+
+
+def _joined(fragments: bytes, source: FrameSource) -> bytes:
+    stripper = _Stripper(lambda: frame_fault(source))
+    values = stripper.feed(fragments)
+    stripper.finish()
+    return b"".join(values)
 
 
 async def _plan_native(blobs: BlobReader, source: FrameSource, binding: Binding) -> Plan:
