@@ -39,9 +39,9 @@ def trips(monkeypatch):
     counts: list[int] = []
     send = Line.ask
 
-    def counted(self, steps, tell):
-        counts.append(len(steps))
-        send(self, steps, tell)
+    def counted(self, bound, tell):
+        counts.append(len(bound))
+        send(self, bound, tell)
 
     monkeypatch.setattr(Line, "ask", counted)
     return counts
@@ -156,6 +156,28 @@ async def test_a_connection_lost_while_nobody_asks(database, rows):
     [[pid]] = await ask(database, Step(PID))
     rows("SELECT pg_terminate_backend(%s::int, 5000)", (pid or b"").decode())
     await asyncio.sleep(0.1)
+    assert await ask(database, after(1)) == [[b"2"]]
+
+
+async def test_several_connections_lost_while_nobody_asks(database, rows):
+    """As a restart has it; none of them costs a question its try."""
+    slow = [ask(database, nap(0.3))]
+    await until_asleep(rows)
+    slow.append(ask(database, nap(0.3)))
+    await until_asleep(rows, 2)
+    slow.append(ask(database, nap(0.3)))
+    await asyncio.gather(*slow)
+    ended = rows(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert len(ended) >= 3
+    assert await ask(database, after(1)) == [[b"2"]]
+
+
+async def test_what_cannot_be_sent_is_the_error_of_who_asks(database):
+    with pytest.raises(UnicodeEncodeError):
+        await ask(database, Step(LENGTH, {"text": "\ud800"}))
     assert await ask(database, after(1)) == [[b"2"]]
 
 

@@ -23,7 +23,8 @@ from longshore.index.database import (
     Database,
 )
 from longshore.index.line import Line, Outcome
-from longshore.index.pipeline import Rows, Step
+from longshore.index.pipeline import Rows, Step, bound
+from longshore.index.sql import Statement
 
 TOGETHER_MAX: Final = 64
 """Questions in one round trip."""
@@ -39,7 +40,8 @@ LOSSES_MAX: Final = 1
 class _Question:
     """What was asked, and who waits for it."""
 
-    step: Step
+    statement: Statement
+    values: Sequence[bytes]
     answer: asyncio.Future[Rows]
     loss_count: int = 0
 
@@ -81,7 +83,8 @@ class _Questions:
 
     def ask(self, step: Step) -> asyncio.Future[Rows]:
         loop = asyncio.get_running_loop()
-        question = _Question(step, loop.create_future())
+        # Bound here: what cannot be sent is the asker's error alone.
+        question = _Question(step.statement, bound(step), loop.create_future())
         if len(self._waiting) >= WAITING_COUNT_MAX:
             question.answer.set_exception(Unavailable(NO_ANSWER))
             return question.answer
@@ -122,7 +125,7 @@ class _Questions:
         asked, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
         late = asyncio.get_running_loop().call_later(LATE_S, self._go)
         self._under_way[line] = _Trip(asked, late)
-        line.ask([each.step for each in asked], partial(self._told, line))
+        line.ask([(each.statement, each.values) for each in asked], partial(self._told, line))
 
     def _told(self, line: Line, outcomes: Sequence[Outcome]) -> None:
         trip = self._under_way.pop(line)
@@ -142,9 +145,11 @@ class _Questions:
         self._go()
 
     def _lost(self, line: Line) -> None:
+        # The others mostly are, too, and would each cost a question its try.
+        while self._idle:
+            self._idle.pop().close()
         trip = self._under_way.pop(line, None)
         if trip is None:
-            self._idle.remove(line)
             return
         trip.late.cancel()
         for question in trip.asked:

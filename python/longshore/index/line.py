@@ -13,7 +13,8 @@ from psycopg import errors as sql_errors
 from psycopg.pq import ConnStatus, ExecStatus
 
 from longshore.index.database import Connection
-from longshore.index.pipeline import Prepared, Rows, Step, rows_of, send
+from longshore.index.pipeline import Prepared, Rows, rows_of, send
+from longshore.index.sql import Statement
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -40,6 +41,7 @@ class Line:
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._is_writing = False
+        self._is_closed = False
         self._prepared = Prepared()
         self._sent: list[str | None] = []
         self._results: list[PGresult] = []
@@ -47,12 +49,20 @@ class Line:
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._read)
 
-    def ask(self, steps: Sequence[Step], tell: Callable[[Sequence[Outcome]], None]) -> None:
-        """Sends n questions while none is under way; their n outcomes are told in one call."""
+    def ask(
+        self,
+        bound: Sequence[tuple[Statement, Sequence[bytes]]],
+        tell: Callable[[Sequence[Outcome]], None],
+    ) -> None:
+        """Sends n questions while none is under way; their n outcomes are told in one call.
+
+        Args:
+            bound: Statements, and their parameters ready to send.
+        """
         self._tell = tell
         try:
             self._sent = [
-                name for step in steps for name in send(self._pgconn, step, self._prepared)
+                name for each in bound for name in send(self._pgconn, *each, self._prepared)
             ]
             self._pgconn.pipeline_sync()
             self._flush()
@@ -61,13 +71,15 @@ class Line:
 
     def close(self) -> None:
         """Ends the connection; of what is under way nobody is told."""
+        self._is_closed = True
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._pgconn.finish()
 
     def _lose(self) -> None:
-        self.close()
-        self._on_lost(self)
+        if not self._is_closed:
+            self.close()
+            self._on_lost(self)
 
     def _flush(self) -> None:
         """Sends what the socket takes, and the rest when it takes more."""

@@ -71,7 +71,7 @@ async def run(connection: Connection, steps: Sequence[Step]) -> list[Rows]:
 def _run(pgconn: PGconn, steps: Sequence[Step], known: Prepared) -> PQGen[list[Rows]]:
     pgconn.enter_pipeline_mode()
     try:
-        sent = [name for step in steps for name in send(pgconn, step, known)]
+        sent = [name for step in steps for name in send(pgconn, step.statement, bound(step), known)]
         pgconn.pipeline_sync()
         yield from generators.send(pgconn)
         answers: list[PGresult] = []
@@ -97,11 +97,16 @@ def _run(pgconn: PGconn, steps: Sequence[Step], known: Prepared) -> PQGen[list[R
     return [rows_of(each) for name, each in zip(sent, answers, strict=True) if name is None]
 
 
-def send(pgconn: PGconn, step: Step, known: Prepared) -> Iterator[str | None]:
-    """Sends a step; yields, per answer to come, the name it prepares, None for one with rows."""
-    statement = step.statement
+def bound(step: Step) -> list[bytes]:
+    """Returns the parameters of a step, ready to send."""
+    return [parameter(step.parameters[each]) for each in step.statement.parameter_names]
+
+
+def send(
+    pgconn: PGconn, statement: Statement, values: Sequence[bytes], known: Prepared
+) -> Iterator[str | None]:
+    """Sends a statement; yields, per answer to come, the name it prepares, None for its rows."""
     name = f"{statement.name}.{known.generation}".encode()
-    values = [parameter(step.parameters[each]) for each in statement.parameter_names]
     if statement.name not in known.names:
         pgconn.send_prepare(name, statement.text)
         known.names.add(statement.name)
