@@ -87,25 +87,29 @@ the service 2,012 to 2,258: the ratio went from 0.79 to 0.49 so. Both cores are 
 0.65 ms of an instance's 0.83 are the workers', in no one place, since each has a request and its
 answer of its own. It would take routes without Python.
 
-**Why frames of a CT hardly reach 2,500/s.** The bare app, which looks nothing up and knows no
-media type, sends the same bytes twice as fast, and both cores are full then, a sixth of them with
-the client. What the service needs more is first its question to the index: 0.09 of 0.38 ms in the
-worker without a socket, and 0.11 ms of PostgreSQL. The rest is spread over routing, negotiation,
-entity tag and the pool of connections in pieces of some microseconds, all of which take twice as
-long as alone, since half a megabyte passes through the processor's caches with each request. It
-would take frames located without the index, which a delete in another process would have to call
-back, or their bytes sent by granian from the file, which ASGI has no message for. Smaller frames,
-such as a slide's tiles, come faster.
+**What a frame of a CT costs.** The bare app, which looks nothing up and knows no media type, sends
+the same bytes about twice as fast, and both cores are full then, a third of them with the client.
+Most of what the service needs more is Python between request and answer: routing, negotiation,
+entity tag, plan, in pieces of some microseconds. The question to the index was the largest piece
+until those of several requests went together, on connections that the event loop listens to all the
+time: that brought 1.36 times the frames and 1.49 times the tiles (medians of eight turns with the
+code before, in one run), and less than half of PostgreSQL's share. Two layers of Starlette that did
+nothing here were 17 of 196 µs in the worker without a socket. Other ways of granian to run its
+threads and tasks (`runtime_mode`, `task_impl`) changed nothing.
 
 **Why transcoding costs more than the codec.** A frame is located, read, handed to a process with
 limits of its own, handed back and sent. Beside 26 ms of JPEG 2000 that is little, beside 5 ms of
-JPEG-LS much. The scheduler's accounts of one run, for a frame of JPEG-LS, in ms of both cores: the
-codec's process 5.4 (the library 4.8, pydicom's checks 0.3), the worker 1.6, the client 0.3,
-PostgreSQL 0.2, nobody 0.1. The target leaves 1.0 for all but the library, and serving the frame as
-it is stored takes 0.8 of them. What hands it to a process and back could take 0.2, then; it takes
-1.5, and has no hot spot: beside a codec, which empties the caches, the worker's Python is slow
-everywhere. Handing it over through pickles and pipes took 0.3 more; more processes than cores gain
-nothing. Without a process in between a hostile codestream could end the worker.
+JPEG-LS much. In ms of both cores, a frame of JPEG-LS costs
+the library 5.0 to 5.2, pydicom's checks and the way into and out of the process 0.3, the worker 1.6
+to 1.8, the client 0.3, PostgreSQL 0.2. The target leaves 1.0 for all but the library, and serving
+the frame as it is stored takes 0.5 to 0.8 of them. Where nothing is decoded (a codec that returns
+zeros), the worker alone, without a socket, takes 0.75 ms for a frame: what describes the pixels, the
+frame's fragments, its way to the process and back, the answer; no piece of it is above 0.1. Beside a
+codec the same takes 1.0, since the caches are not its own. Tried: pickles and pipes instead of a
+file in memory (0.3 more); more processes than cores; one listener to the process's socket for good;
+the answer as one message; allocations kept between frames (none could be told from noise). Without
+Python in between, with what the bare app and PostgreSQL take, the target could be met; without a
+process in between a hostile codestream could end the worker.
 """
 
 

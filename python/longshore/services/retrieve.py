@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _APART_BYTES_MIN = 64 * 1024
+_TURN_BYTES = 1024 * 1024
+"""That one client is sent before others get their turn."""
 _TAG_BYTES = 8  # 16 hex digits
 _T = TypeVar("_T")
 
@@ -101,16 +103,20 @@ async def _extents(
     no other copy. The rest in the chunks that are read.
     """
     at = 0
+    without_turn = 0
     while at < len(extents) and extents[at].length >= _APART_BYTES_MIN:
         tail = binding.tail if at + 1 == len(extents) else b""
         piece = blobs.read_at_once(extents[at], binding.heads[at], tail)
         if piece is None:
             break
         yield piece
+        without_turn += extents[at].length
         at += 1
         # A fast client would have the thread of all sockets to itself, as long as its next piece
         # is always there; a turn through another thread lets the others in.
-        await asyncio.to_thread(_nothing)
+        if without_turn >= _TURN_BYTES:
+            await asyncio.to_thread(_nothing)
+            without_turn = 0
     if at < len(extents) or not extents:
         rest = Binding(binding.heads[at:], binding.tail)
         async with aclosing(bind(read_pieces(blobs, extents[at:]), rest)) as chunks:
