@@ -99,17 +99,17 @@ threads and tasks (`runtime_mode`, `task_impl`) changed nothing.
 
 **Why transcoding costs more than the codec.** A frame is located, read, handed to a process with
 limits of its own, handed back and sent. Beside 26 ms of JPEG 2000 that is little, beside 5 ms of
-JPEG-LS much. In ms of both cores, a frame of JPEG-LS costs
-the library 5.0 to 5.2, pydicom's checks and the way into and out of the process 0.3, the worker 1.6
-to 1.8, the client 0.3, PostgreSQL 0.2. The target leaves 1.0 for all but the library, and serving
-the frame as it is stored takes 0.5 to 0.8 of them. Where nothing is decoded (a codec that returns
-zeros), the worker alone, without a socket, takes 0.75 ms for a frame: what describes the pixels, the
-frame's fragments, its way to the process and back, the answer; no piece of it is above 0.1. Beside a
-codec the same takes 1.0, since the caches are not its own. Tried: pickles and pipes instead of a
-file in memory (0.3 more); more processes than cores; one listener to the process's socket for good;
-the answer as one message; allocations kept between frames (none could be told from noise). Without
-Python in between, with what the bare app and PostgreSQL take, the target could be met; without a
-process in between a hostile codestream could end the worker.
+JPEG-LS much. In ms of both cores, a frame of JPEG-LS costs the library 5.0 to 5.2, pydicom's checks
+and the way into and out of the process 0.3, the worker 1.6 to 1.8, the client 0.3, PostgreSQL 0.2.
+The target leaves 1.0 for all but the library, and serving the frame as it is stored takes 0.5 to
+0.8 of them. Where nothing is decoded (a codec that returns zeros), the worker alone, without a
+socket, takes 0.75 ms for a frame: what describes the pixels, the frame's fragments, its way to the
+process and back, the answer; no function takes more than 0.05. Beside a codec it takes 1.0, since
+the caches are not its own. Tried: pickles and pipes instead of a file in memory (0.3 more); more
+processes than cores; one listener to the process's socket for good; the answer as one message;
+allocations kept between frames (none could be told from noise). Without Python in between, with
+what the bare app and PostgreSQL take, the target could be met; without a process in between a
+hostile codestream could end the worker.
 """
 
 
