@@ -1,10 +1,13 @@
 """The embedded PostgreSQL ends alone, under load: the service starts it again, and goes on."""
 
+import concurrent.futures
 import contextlib
 import os
 import shutil
 import signal
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +15,12 @@ import httpx
 import psutil
 import pytest
 
+from tests.support import synthetic
 from tests.support.leftovers import assert_no_orphans
 from tests.support.load import Pushers, check_all, is_healthy, pushers, pushing, wait_for
 from tests.support.processes import Serving, postgres_processes
 from tests.support.service import Service, running
+from tests.support.stow import multipart
 
 
 def postmaster_pid(data: Path) -> int:
@@ -66,6 +71,43 @@ def test_stores_go_on_when_postgres_ends(tmp_path: Path) -> None:
     assert "longshore: PostgreSQL ended (exit code 0); it is started again in 1 s\n" in log
     assert log.count("longshore: PostgreSQL answers again\n") == 3
     assert postgres_processes(tmp_path / "data") == []
+
+
+@pytest.mark.timeout(300)
+def test_readers_only_wait_when_postgres_ends(tmp_path: Path) -> None:
+    """Where a frame lies is asked again, of the next server."""
+    statuses: Counter[int] = Counter()
+    with running(tmp_path / "data", "--workers", "2") as service:
+        content_type, body = multipart([synthetic.ct(1, rows=64)])
+        url = f"{service.url}/v2{synthetic.path(1)}/frames/1"
+        stored = httpx.post(
+            f"{service.url}/v2/studies",
+            content=body,
+            headers={"Content-Type": content_type, "Accept": "application/dicom+json"},
+        )
+        assert stored.status_code == 200
+        is_over = threading.Event()
+
+        def read() -> None:
+            with httpx.Client(timeout=60) as client:
+                while not is_over.is_set():
+                    statuses[client.get(url, headers={"Accept": "*/*"}).status_code] += 1
+
+        with concurrent.futures.ThreadPoolExecutor(4) as threads:
+            readers = [threads.submit(read) for _ in range(4)]
+            try:
+                for stop_signal in (signal.SIGKILL, signal.SIGINT):
+                    before, count = postmaster_pid(service.data), statuses.total()
+                    wait_for(lambda: statuses.total() > count + 100)  # noqa: B023
+                    os.kill(before, stop_signal)
+                    wait_for(lambda: postmaster_pid_or_none(service.data) not in (None, before))  # noqa: B023
+                count = statuses.total()
+                wait_for(lambda: statuses.total() > count + 100)
+            finally:
+                is_over.set()
+            for each in readers:
+                each.result()
+    assert set(statuses) == {200}
 
 
 @pytest.fixture

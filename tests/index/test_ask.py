@@ -17,6 +17,13 @@ from longshore.index.pipeline import Step
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture
+def anyio_backend():
+    """The event loop that workers have, since it has ways of its own to tell of lost sockets."""
+    return "asyncio", {"use_uvloop": True}
+
+
 NEXT = sql.prepared("test_ask.next", "SELECT %(number)s::int + 1")
 NAP = sql.prepared("test_ask.nap", "SELECT pg_sleep(%(seconds)s::float)::text")
 LENGTH = sql.prepared("test_ask.length", "SELECT length(%(text)s::text)")
@@ -136,6 +143,16 @@ async def test_a_connection_lost_under_way_is_made_again(database, rows):
     [pid] = await until_asleep(rows)
     rows("SELECT pg_terminate_backend(%s, 5000)", pid)
     assert await asleep == [[b""]]
+
+
+async def test_a_connection_lost_with_unread_questions_is_made_again(database, rows):
+    """PostgreSQL's last words come with an error of the socket, in one event."""
+    asleep = ask(database, nap(0.5))
+    more = ask(database, Step(LENGTH, {"text": "x" * 100_000}))
+    [pid] = await until_asleep(rows)
+    rows("SELECT pg_terminate_backend(%s, 5000)", pid)
+    async with asyncio.timeout(10):
+        assert [await asleep, await more] == [[[b""]], [[b"100000"]]]
 
 
 async def test_a_question_that_costs_two_connections_is_given_up(database, rows):

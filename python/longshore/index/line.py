@@ -5,6 +5,7 @@ a question; here that is done once. The protocol is the one of `pipeline`, witho
 """
 
 import asyncio
+import select
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class Line:
         self._sent: list[str | None] = []
         self._results: list[PGresult] = []
         self._tell: Callable[[Sequence[Outcome]], None] | None = None
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._read)
 
@@ -97,24 +100,33 @@ class Line:
             self._lose()
 
     def _read(self) -> None:
-        pgconn = self._pgconn
         try:
-            pgconn.consume_input()
-            while pgconn.status == ConnStatus.OK and not pgconn.is_busy():
-                if self._tell is None:
-                    return
-                result = pgconn.get_result()
-                if result is None:
-                    continue  # it stands between two answers
-                if result.status == ExecStatus.PIPELINE_SYNC:
-                    self._answered(self._tell)
-                else:
-                    self._results.append(result)
+            self._take()
+            # Of an error on the socket uvloop tells once, and then listens no more, whatever may
+            # still be read before the end.
+            while self._readable.poll(0):
+                self._take()
         except psycopg.OperationalError:
             self._lose()
-            return
-        if pgconn.status != ConnStatus.OK:
-            self._lose()
+
+    def _take(self) -> None:
+        """Reads what has come; tells the outcomes when all of them have.
+
+        Raises:
+            psycopg.OperationalError: The connection is lost.
+        """
+        pgconn = self._pgconn
+        pgconn.consume_input()
+        while not pgconn.is_busy() and self._tell is not None:
+            result = pgconn.get_result()
+            if result is None:
+                if pgconn.status != ConnStatus.OK:
+                    raise psycopg.OperationalError
+                continue  # it stands between two answers
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                self._answered(self._tell)
+            else:
+                self._results.append(result)
 
     def _answered(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
         outcomes = list(self._outcomes())
