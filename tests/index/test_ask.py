@@ -210,6 +210,20 @@ async def test_no_server(monkeypatch):
     await database.close()
 
 
+async def test_a_new_connection_that_breaks_at_once_stops_nobody_else(database, monkeypatch):
+    """Too short a moment to be caused from outside."""
+
+    def broken(connection, on_lost):
+        connection.pgconn.finish()
+        return Line(connection, on_lost)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(questions, "Line", broken)
+        with pytest.raises(Unavailable):
+            await ask(database, after(1))
+    assert await ask(database, after(1)) == [[b"2"]]
+
+
 async def test_who_goes_away_takes_nobody_along(database, rows, never_late):
     slow = ask(database, nap(0.2))
     await until_asleep(rows)

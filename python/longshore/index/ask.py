@@ -135,8 +135,6 @@ class _Questions:
         for question, outcome in zip(trip.asked, outcomes, strict=True):
             if outcome is None:
                 again.append(question)
-            elif isinstance(outcome, UNAVAILABLE):
-                _fail([question], Unavailable(NO_ANSWER))
             elif isinstance(outcome, psycopg.Error):
                 _fail([question], outcome)
             elif not question.answer.done():
@@ -164,16 +162,16 @@ class _Questions:
 
     async def _connect(self) -> None:
         try:
-            connection = await self._database.connect()
+            self._idle.append(Line(await self._database.connect(), self._lost))
         except Exception as error:
             _fail(self._waiting, error)
-        else:
-            self._idle.append(Line(connection, self._lost))
         self._connecting = None
         self._go()
 
 
 def _fail(questions: Sequence[_Question], error: Exception) -> None:
+    if isinstance(error, UNAVAILABLE):
+        error = Unavailable(NO_ANSWER)
     for each in questions:
         if not each.answer.done():
             each.answer.set_exception(error)
